@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Generic, TypeVar
 
+from ganexplain.artifacts.edits import EditedExcerpt
 from ganexplain.audio.difference import LevelChange
 from ganexplain.files.atomic import JsonObject
 
@@ -50,7 +51,10 @@ class ChangedExcerpt:
 
 @dataclass(frozen=True)
 class Counterfactuals:
-    """The networks, the unit, the boundary of its response (`divide`), and the excerpts."""
+    """The networks, the unit, the boundary of its response (`divide`), and the excerpts.
+
+    These were edited, or what the GAN makes of them was changed.
+    """
 
     classifier: str
     gan: str
@@ -58,7 +62,7 @@ class Counterfactuals:
     neuron: int | str
     unit: str
     divide: str
-    excerpts: tuple[ChangedExcerpt, ...]
+    excerpts: tuple[ChangedExcerpt | EditedExcerpt, ...]
 
     def to_json(self) -> JsonObject:
         """The document."""

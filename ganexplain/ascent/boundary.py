@@ -51,12 +51,12 @@ class DecisionBoundary:
 class Trials:
     """Inputs with which a unit is tried: `make` turns starts (N, ...) into the network's inputs.
 
-    `starts` show whether the response has a gradient, `many` returns those of its median.
+    `starts` show whether the response has a gradient, `many` returns about so many others.
     """
 
     make: nn.Module
     starts: Tensor
-    many: Callable[[], Tensor]
+    many: Callable[[int], Tensor]
 
     @classmethod
     def of_generator(cls, generator: AnyGenerator, seed: int) -> Trials:
@@ -66,14 +66,13 @@ class Trials:
         def latents(count: int) -> Tensor:
             return torch.from_numpy(start_latents(seed, count, LATENT_SIZE)).to(device)
 
-        return cls(generator, latents(BATCH), lambda: latents(MEDIAN_SAMPLES))
+        return cls(generator, latents(BATCH), latents)
 
     @torch.no_grad()
     def median(self, response: Response) -> float:
-        """The median response to `many` inputs."""
-        return float(
-            torch.cat([response(self.make(part)) for part in self.many().split(BATCH)]).median()
-        )
+        """The median response to many inputs."""
+        parts = self.many(MEDIAN_SAMPLES).split(BATCH)
+        return float(torch.cat([response(self.make(part)) for part in parts]).median())
 
 
 @contextmanager

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.ascent.boundary import DecisionBoundary
+from ganexplain.ascent.boundary import DecisionBoundary, Trials
 from ganexplain.ascent.counterfactual import cross_boundary, refine_latent
 from ganexplain.ascent.priors import NEAR
 from ganexplain.audio.difference import level_change_db
@@ -20,6 +20,7 @@ from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt, parse_start
 from ganexplain.gans.checkpoint import load_gan
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd, require_log_mel
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
@@ -55,9 +56,21 @@ class CounterfactualTask:
             generator_output,
             f"{gan}: generates {generator_output.plural}, not recordings; name a GAN of log-mel",
         )
-        samples, rate = front_end.excerpt_samples, front_end.sample_rate
-        starts = [parse_start(text, samples, rate) for text in config.start_from]
-        return cls(config, source, explained, front_end, generator, encoder, starts)
+        opened = cls(config, source, explained, front_end, generator, encoder, ())
+        return replace(opened, starts=[opened.read(text) for text in config.start_from])
+
+    @property
+    def taken(self) -> Input:
+        """What the excerpts are."""
+        return self.front_end
+
+    def read(self, text: str) -> StartExcerpt:
+        """The excerpt that FILE@SECONDS names; raises as `parse_start`."""
+        return parse_start(text, self.front_end.excerpt_samples, self.front_end.sample_rate)
+
+    def trials(self) -> Trials:
+        """Samples of the GAN."""
+        return Trials.of_generator(self.generator, self.config.seed)
 
     def note_inputs(self, run: RunDirectory) -> None:
         """Record the files of the networks and of the excerpts."""

@@ -21,6 +21,7 @@ STRIP_SECONDS = 0.25
 class LevelChange:
     """Mean change in dB in `RANGES_HZ`, and the strip of bands and the time of the largest change.
 
+    A range without bands is left out.
     `band_hz` are the peaks of the strip's first and last band, `band_db` is its mean change;
     `time_s` are seconds from the start of the excerpt, `time_db` is the mean absolute change then.
     """
@@ -54,19 +55,18 @@ def measure_change(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -
     """The change from one log-mel excerpt (F, T) to another."""
     by = level_change_db(before.astype(np.float64), after.astype(np.float64), front_end)
     peaks = mel_frequencies(front_end)[1:-1]
-    ranges = {
-        name: float(by[(peaks >= low) & (peaks < high)].mean())
-        for name, (low, high) in RANGES_HZ.items()
-    }
-    strips = _running_mean(by.mean(axis=1), STRIP_BANDS)
+    inside = {name: (peaks >= low) & (peaks < high) for name, (low, high) in RANGES_HZ.items()}
+    ranges = {name: float(by[rows].mean()) for name, rows in inside.items() if rows.any()}
+    width = min(STRIP_BANDS, len(by))
+    strips = _running_mean(by.mean(axis=1), width)
     band = int(np.abs(strips).argmax())
-    frames = max(1, round(STRIP_SECONDS * front_end.frame_rate))
+    frames = min(max(1, round(STRIP_SECONDS * front_end.frame_rate)), by.shape[1])
     moments = _running_mean(np.abs(by).mean(axis=0), frames)
     moment = int(moments.argmax())
     times = frame_times(by.shape[1], front_end)
     return LevelChange(
         ranges_db=ranges,
-        band_hz=(float(peaks[band]), float(peaks[band + STRIP_BANDS - 1])),
+        band_hz=(float(peaks[band]), float(peaks[band + width - 1])),
         band_db=float(strips[band]),
         time_s=(float(times[moment]), float(times[moment + frames - 1])),
         time_db=float(moments[moment]),

@@ -263,6 +263,11 @@ def to_pcm(waveform: np.ndarray) -> np.ndarray:
     return np.round(np.clip(waveform, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
 
 
+def as_written(waveform: np.ndarray) -> np.ndarray:
+    """The samples (samples,), float32, that are read from a 16-bit file of a waveform."""
+    return to_pcm(waveform).astype(np.float32) / np.float32(2**15)
+
+
 def encode_flac(waveform: np.ndarray, sample_rate: int) -> bytes:
     """A mono waveform (samples,), float in [-1, 1] or int16, as the bytes of a 16-bit FLAC file."""
     stream = io.BytesIO()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganexplain.config.setting import setting
+from ganexplain.config.setting import introduced, setting
 from ganexplain.config.shared import (
     CORPORA,
     FEATURES,
@@ -110,9 +110,10 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
     """Change real excerpts until the network's decision changes: OUT/counterfactual.npz, sounds.
 
     `ganexplain counterfactual --start-from song.ogg@12.5 --classifier runs/classifier/classifier.pt
-    --gan runs/gan/gan.pt --out runs/counterfactual`
+    --out runs/counterfactual`
 
-    The GAN reconstructs each excerpt; the latent is then moved until the response changes side.
+    The recording itself is edited: as few cells of its spectrogram as possible become louder or
+    softer. With --on gan a GAN reconstructs each excerpt, and the latent is moved.
     """
 
     start_from: tuple[str, ...] = setting(
@@ -120,7 +121,29 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
         "repeat for several.",
         reads=True,
     )
-    gan: str = setting("Path of gan.pt, or hf://OWNER/NAME.", reads=True)
+    on: str = introduced(
+        setting(
+            "Subject of the change: recording (levels of its spectrogram) or gan (what a GAN makes "
+            "of it).",
+            "recording",
+        ),
+        before="gan",
+    )
+    gan: str = setting(
+        "Path of gan.pt, or hf://OWNER/NAME. On a recording: an edit must not lead away from what it "
+        "generates; empty: not checked.",
+        "",
+        reads=True,
+    )
+    cells: float = setting(
+        "Recording: largest share of the spectrogram's cells that an edit changes.", 0.2, 0, 1
+    )
+    judge: tuple[str, ...] = setting(
+        "Recording: another network to ask about the edit, classifier.pt or MODEL@INPUT.toml; "
+        "repeat for several.",
+        (),
+        reads=True,
+    )
     outputs: str = setting(OUTPUTS, "auto")
     layer: str = setting(
         "Layer of the unit, LAYER:UNIT, or a class. Default: the output.", "output"
@@ -128,21 +151,25 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
     neuron: str = setting("Unit, as for `explain`: 3, 17@max, sing, FILE.npy.", "0")
     level: str = setting(
         "Response that separates the two sides; empty: the decision for output units that have a "
-        "class name, the median of 256 GAN samples for others.",
+        "class name, for others the median of 256 excerpts of the recordings (or GAN samples).",
         "",
     )
     prior: str = setting(
-        "Prior on the latent z: near (the start, by |z - start|^2), l2, shell or sphere.", "near"
+        "GAN: prior on the latent z: near (the start, by |z - start|^2), l2, shell or sphere.",
+        "near",
     )
-    prior_weight: float = setting("Weight of the prior; not used by sphere.", 0.1, 0)
-    learning_rate: float = setting("Learning rate (Adam).", 0.02, 0)
+    prior_weight: float = setting("GAN: weight of the prior; not used by sphere.", 0.1, 0)
+    learning_rate: float = setting("GAN: learning rate (Adam).", 0.02, 0)
     iterations: int = setting("Maximum number of steps to reach the other side.", 200, 1)
-    refine_steps: int = setting("Number of steps that refine the encoder's latent.", 300, 1)
+    refine_steps: int = setting("GAN: number of steps that refine the encoder's latent.", 300, 1)
     griffin_lim_iterations: int = setting(
-        "Number of iterations of the phase reconstruction (Griffin-Lim).", 100, 1
+        "GAN: number of iterations of the phase reconstruction (Griffin-Lim).", 100, 1
     )
     seed: int = setting(
-        "Seed of the initial phases and of the samples for a median.", 0, 0, LAST_SEED
+        "Seed of the initial phases, of the samples for a median and of edits elsewhere.",
+        0,
+        0,
+        LAST_SEED,
     )
 
 

@@ -46,12 +46,23 @@ def renamed(made: Any, former: str) -> Any:
     return field(default=made.default, metadata={**made.metadata, "former": former})
 
 
+def introduced(made: Any, before: Value) -> Any:
+    """The field of a setting with the value of runs from before it, if that is not its default."""
+    return field(default=made.default, metadata={**made.metadata, "before": before})
+
+
 def current_names(kind: type[Any]) -> dict[str, str]:
     """Names of a config's settings, by those and by their former names."""
     own = {each.name: each.name for each in fields(kind)}
     return own | {
         each.metadata["former"]: each.name for each in fields(kind) if "former" in each.metadata
     }
+
+
+def values_before(kind: type[Any]) -> dict[str, Value]:
+    """The values of settings in runs that were made before there were these settings."""
+    found = {each.name: each.metadata.get("before") for each in fields(kind)}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def current_settings(kind: type[Any], written: Preset) -> Preset:
@@ -61,6 +72,7 @@ def current_settings(kind: type[Any], written: Preset) -> Preset:
     """
     present = current_names(kind)
     found = {each.name: each.default for each in fields(kind) if each.default is not MISSING}
+    found |= values_before(kind)
     for name, value in written.items():
         own = name.replace("-", "_")
         found[present.get(own, own)] = value

@@ -1,49 +1,47 @@
-"""`counterfactual`: real excerpts, network and GAN -> what must change for another decision."""
+"""`counterfactual`: real excerpts and network -> what must change for another decision."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals, States
-from ganexplain.ascent.boundary import (
-    DecisionBoundary,
-    Trials,
-    decision_boundary,
-    parse_level,
-)
-from ganexplain.ascent.changed_excerpts import (
-    RETOUCHED,
-    STATES,
-    CounterfactualTask,
-    ExcerptChange,
-    ExcerptChanger,
-)
+from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals
+from ganexplain.artifacts.edits import EditedExcerpt
+from ganexplain.ascent.boundary import DecisionBoundary, decision_boundary, parse_level
+from ganexplain.ascent.changed_excerpts import CounterfactualTask, ExcerptChanger
+from ganexplain.ascent.edited_excerpts import EditTask, ExcerptEditor
 from ganexplain.ascent.priors import NEAR, SEARCH_PRIORS, is_weightless
-from ganexplain.audio.difference import measure_change
-from ganexplain.audio.io import encode_flac
-from ganexplain.audio.sonify import limit_peak, sonify
 from ganexplain.config import CounterfactualConfig
-from ganexplain.corpora.single import StartExcerpt, parse_start
+from ganexplain.corpora.single import StartExcerpt
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.arrays import write_arrays
-from ganexplain.files.atomic import JsonObject, write_bytes
+from ganexplain.files.atomic import JsonObject
 from ganexplain.files.names import LONGEST, distinct_names, shorten_name
 from ganexplain.networks.decisions import AUTO
-from ganexplain.report.pictures.change_picture import change_picture
+from ganexplain.report.changed_excerpts import ChangeWriter
+from ganexplain.report.edited_excerpts import EditWriter
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
 from ganexplain.runs.parts import remove_parts
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import Workers
+from ganexplain.selection.judges import judge_source, network_names
 from ganexplain.version import __version__
 
+RECORDING, GAN = "recording", "gan"
+OF_THE_OTHER = {
+    RECORDING: (
+        "prior", "prior_weight", "learning_rate", "refine_steps", "griffin_lim_iterations"
+    ),
+    GAN: ("cells", "judge"),
+}  # fmt: skip
 WORTH_PROCESSES = 4000  # steps (about a minute) from which several processes are faster
 MOST_NAME = LONGEST - len(
     "-counterfactual.flac"
@@ -66,36 +64,44 @@ def counterfactual(
     """
     _check_settings(config)
     workers = Workers.of(config, executor)
-    task = CounterfactualTask.open(config)
-    trials = Trials.of_generator(task.generator, config.seed)
-    with (
-        decision_boundary(config, task.explained, trials) as divided,
-        RunDirectory(out, "counterfactual", config, overwrite, resume) as run,
-    ):
-        progress = run.keep_notes(progress)
-        task.note_inputs(run)
-        run.note_inputs()
-        found = _change_all(StartChange(task, divided, out), out, workers, progress)
-        result = Counterfactuals(
-            task.source.name,
-            config.gan,
-            layer=divided.unit.layer,
-            neuron=divided.unit.neuron,
-            unit=divided.name,
-            divide=divided.meaning,
-            excerpts=tuple(one.excerpt for one in found),
-        )
-        for entry in result.excerpts:
-            for note in _remarks(entry):
-                progress.note(note)
-        arrays = {key: np.stack([one.arrays[key] for one in found]) for key in found[0].arrays}
-        meta = _meta(task, result, run.inputs)
-        write_arrays(out / "counterfactual.npz", "counterfactual", arrays, meta)
-        remove_parts(out)
-        run.results["excerpts"] = [entry.to_json() for entry in result.excerpts]
-        without = sum(entry.no_gradient for entry in result.excerpts)
-        run.results["starts_without_gradient"] = without
+    task = _open_task(config)
+    with decision_boundary(config, task.explained, task.trials()) as divided:
+        opened = StartChange(task, divided, out)
+        with RunDirectory(out, "counterfactual", config, overwrite, resume) as run:
+            progress = run.keep_notes(progress)
+            task.note_inputs(run)
+            run.note_inputs()
+            found = _change_all(opened, out, workers, progress)
+            entries = tuple(one.excerpt for one in found)
+            unit = divided.unit
+            result = Counterfactuals(
+                task.source.name, config.gan, unit.layer, unit.neuron, divided.name,
+                divided.meaning, entries,
+            )  # fmt: skip
+            for entry in entries:
+                for note in _remarks(entry):
+                    progress.note(note)
+            arrays = {key: np.stack([one.arrays[key] for one in found]) for key in found[0].arrays}
+            meta = _meta(task, result, run.inputs)
+            write_arrays(out / "counterfactual.npz", "counterfactual", arrays, meta)
+            remove_parts(out)
+            run.results.update(_results(entries))
     return result
+
+
+def _results(entries: Sequence[ChangedExcerpt | EditedExcerpt]) -> JsonObject:
+    """The results in `run.json`."""
+    return {
+        "excerpts": [entry.to_json() for entry in entries],
+        "starts_without_gradient": sum(entry.no_gradient for entry in entries),
+    }
+
+
+def _open_task(config: CounterfactualConfig) -> EditTask | CounterfactualTask:
+    if config.on == GAN:
+        return CounterfactualTask.open(config)
+    judges = map(judge_source, config.judge)
+    return EditTask.open(config, dict(zip(network_names(config.judge), judges, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -114,12 +120,25 @@ class ChangedPart:
     excerpt: ChangedExcerpt
 
 
+@dataclass(frozen=True)
+class EditedPart:
+    """The same of an excerpt that was edited."""
+
+    arrays: Mapping[str, np.ndarray]
+    excerpt: EditedExcerpt
+
+
+StartWork = Callable[[StartExcerpt, Path, Callable[[int], None]], ChangedPart | EditedPart]
+
+
 class StartChange:
     """Changes excerpts of a run in any process, and writes their sounds and pictures."""
 
-    def __init__(self, task: CounterfactualTask, divided: DecisionBoundary, out: Path) -> None:
+    def __init__(
+        self, task: EditTask | CounterfactualTask, divided: DecisionBoundary, out: Path
+    ) -> None:
         self.task, self.divided, self.out = task, divided, out
-        self.changer, self.writer = ExcerptChanger(task, divided), _ExcerptWriter(task, divided)
+        self.do = _edit(task, divided) if isinstance(task, EditTask) else _change(task, divided)
         self.open_for_good: ExitStack | None = None  # of a process that does nothing else
 
     @classmethod
@@ -129,32 +148,53 @@ class StartChange:
         """What is opened already, or the same by the settings, for the rest of the process."""
         if opened:
             return opened
-        task, kept = CounterfactualTask.open(replace(config, start_from=())), ExitStack()
-        trials = Trials.of_generator(task.generator, config.seed)
-        divided = kept.enter_context(decision_boundary(config, task.explained, trials))
+        task, kept = _open_task(config), ExitStack()
+        divided = kept.enter_context(decision_boundary(config, task.explained, task.trials()))
         found = cls(task, divided, out)
         found.open_for_good = kept
         return found
 
-    def __call__(self, part: StartPart, progress: Progress) -> ChangedPart:
+    def __call__(self, part: StartPart, progress: Progress) -> ChangedPart | EditedPart:
         """Change an excerpt."""
-        front_end = self.task.front_end
-        start = parse_start(part.text, front_end.excerpt_samples, front_end.sample_rate)
-        changed = self.changer.change(start, progress.advance)
-        return ChangedPart(changed.arrays, self.writer.write(start, self.out / part.name, changed))
+        start = self.task.read(part.text)
+        return self.do(start, self.out / part.name, progress.advance)
+
+
+def _change(task: CounterfactualTask, divided: DecisionBoundary) -> StartWork:
+    """What changes the reconstruction of an excerpt, and writes its files."""
+    changer, writer = ExcerptChanger(task, divided), ChangeWriter(task, divided)
+
+    def change(start: StartExcerpt, base: Path, advance: Callable[[int], None]) -> ChangedPart:
+        changed = changer.change(start, advance)
+        return ChangedPart(changed.arrays, writer.write(start, base, changed))
+
+    return change
+
+
+def _edit(task: EditTask, divided: DecisionBoundary) -> StartWork:
+    """What edits an excerpt, and writes its files."""
+    editor, writer = ExcerptEditor(task, divided), EditWriter(task, divided)
+
+    def edit(start: StartExcerpt, base: Path, advance: Callable[[int], None]) -> EditedPart:
+        edited = editor.edit(start, advance)
+        return EditedPart(edited.arrays, writer.write(start, base, edited))
+
+    return edit
 
 
 def _change_all(
     opened: StartChange, out: Path, workers: Workers, progress: Progress
-) -> list[ChangedPart]:
+) -> list[ChangedPart] | list[EditedPart]:
     """Change each excerpt; GanexplainError where none has a gradient, and nothing is kept."""
     task, config = opened.task, opened.task.config
-    steps = config.refine_steps + config.iterations
+    steps = config.iterations + (config.refine_steps if config.on == GAN else 0)
+    names = _file_names(task.starts)
     parts = [
         StartPart(number, steps, start.text, name)
-        for number, (start, name) in enumerate(zip(task.starts, _file_names(task), strict=True))
+        for number, (start, name) in enumerate(zip(task.starts, names, strict=True))
     ]
-    work = PartWork(ChangedPart, StartChange.open, (config, out), (opened,))
+    kind: type[ChangedPart] | type[EditedPart] = ChangedPart if config.on == GAN else EditedPart
+    work: PartWork[Any] = PartWork(kind, StartChange.open, (config, out), (opened,))
     worth_it = task.explained.device.type == "cpu" and steps * len(parts) >= WORTH_PROCESSES
     found = PartedRun(out, workers, progress, "counterfactuals", worth_it).results(parts, work)
     if not all(one.excerpt.no_gradient for one in found):
@@ -170,7 +210,7 @@ def _change_all(
 
 
 def _meta(
-    task: CounterfactualTask, result: Counterfactuals, inputs: Mapping[str, str]
+    task: EditTask | CounterfactualTask, result: Counterfactuals, inputs: Mapping[str, str]
 ) -> JsonObject:
     """The meta of `counterfactual.npz`."""
     return {
@@ -180,13 +220,23 @@ def _meta(
         "unit": result.unit,
         "divide": result.divide,
         "classifier_hash": task.source.digest(),
-        "gan_hash": inputs["gan"],
-        "front_end": asdict(task.front_end),
+        "gan_hash": inputs.get("gan", ""),
+        "front_end": asdict(task.taken),
         "version": __version__,
     }
 
 
 def _check_settings(config: CounterfactualConfig) -> None:
+    check_known("--on", config.on, (RECORDING, GAN))
+    for name in OF_THE_OTHER[config.on]:
+        if getattr(config, name) != getattr(CounterfactualConfig, name):
+            raise UsageError(
+                f"--{name.replace('_', '-')}: does nothing with --on {config.on}; leave it out"
+            )
+    if config.on == GAN and not config.gan:
+        raise UsageError("--on gan: name a GAN with --gan")
+    if not 0 < config.cells <= 1:
+        raise UsageError(f"--cells {config.cells:g}: give a share above 0, up to 1")
     check_known("--prior", config.prior, (NEAR, *SEARCH_PRIORS))
     if config.outputs != AUTO and not config.model:
         raise UsageError("--outputs: goes with --model; the outputs of a classifier.pt are logits")
@@ -208,74 +258,23 @@ def _check_settings(config: CounterfactualConfig) -> None:
         parse_level(config.level)
 
 
-def _file_names(task: CounterfactualTask) -> list[str]:
+def _file_names(starts: Sequence[StartExcerpt]) -> list[str]:
     """What the names of the files of each excerpt begin with."""
-    wished = [
-        shorten_name(start.path.stem, f"-{start.seconds:g}s", MOST_NAME) for start in task.starts
-    ]
+    wished = [shorten_name(each.path.stem, f"-{each.seconds:g}s", MOST_NAME) for each in starts]
     return distinct_names(wished, MOST_NAME)
 
 
-class _ExcerptWriter:
-    """Writes sounds and pictures of changed excerpts."""
-
-    def __init__(self, task: CounterfactualTask, divided: DecisionBoundary) -> None:
-        self.config, self.front_end, self.divided = task.config, task.front_end, divided
-
-    def write(self, start: StartExcerpt, base: Path, changed: ExcerptChange) -> ChangedExcerpt:
-        """Write the sounds and the picture that `base` names; the record of both."""
-        config, front_end, found = self.config, self.front_end, changed.arrays
-        mels = [found[f"{state}_mel"] for state in STATES]
-        sounds_made = sonify(
-            np.stack(mels[1:]), front_end, config.griffin_lim_iterations, config.seed
-        )
-        sounds = [start.sound, *sounds_made, changed.retouched]
-        paths = [base.with_name(f"{base.name}-{s}.flac") for s in (*STATES, RETOUCHED)]
-        for path, sound in zip(paths, sounds, strict=True):
-            write_bytes(path, encode_flac(limit_peak(sound), front_end.sample_rate))
-        titles = [f"{state}: {float(found[f'{state}_response']):+.2f}" for state in STATES]
-        picture = base.with_name(f"{base.name}.png")
-        excerpts = dict(zip(titles, mels, strict=True))
-        write_bytes(picture, change_picture(excerpts, front_end))
-        return self._record(start, found, tuple(map(str, paths)), str(picture))
-
-    def _record(
-        self,
-        start: StartExcerpt,
-        found: Mapping[str, np.ndarray],
-        sounds: tuple[str, ...],
-        picture: str,
-    ) -> ChangedExcerpt:
-        original, redrawn, changed = (found[f"{state}_mel"] for state in STATES)
-        latents = [found[f"{state}_latent"].astype(np.float64) for state in STATES[1:]]
-        states = (*STATES, RETOUCHED)
-        off = float(np.sqrt(np.mean((redrawn - original) ** 2)))
-        off *= self.front_end.decibels_per_unit
-        return ChangedExcerpt(
-            excerpt=start.text,
-            span_s=tuple(round(s, 4) for s in start.span),
-            sides=States(**{s: self._side(float(found[f"{s}_margin"])) for s in states}),
-            responses=States(**{s: round(float(found[f"{s}_response"]), 4) for s in states}),
-            iterations=int(found["iterations"]),
-            no_gradient=bool(found["no_gradient"]),
-            reconstruction_off_db=round(off, 2),
-            moved=round(float(np.linalg.norm(latents[1] - latents[0])), 4),
-            latent_norm=round(float(np.linalg.norm(latents[1])), 4),
-            change=measure_change(redrawn, changed, self.front_end).rounded(),
-            sounds=sounds,
-            picture=picture,
-        )
-
-    def _side(self, margin: float) -> str:
-        return self.divided.sides[margin > 0]
-
-
-def _remarks(entry: ChangedExcerpt) -> Sequence[str]:
+def _remarks(entry: ChangedExcerpt | EditedExcerpt) -> Sequence[str]:
     """Warnings about an excerpt beside its results."""
     if entry.no_gradient:
         return [
             f"{entry.excerpt}: the response has no gradient there (a dead rectifier, say), so "
             "nothing could be changed"
+        ]
+    if entry.iterations < 0 and isinstance(entry, EditedExcerpt):
+        return [
+            f"{entry.excerpt}: never changed side; give more --cells or --iterations, or change "
+            "what a GAN makes of it with --on gan"
         ]
     if entry.iterations < 0:
         return [

@@ -13,7 +13,7 @@ import torch
 
 from ganexplain.attribution.measures import WALL_CLOCK
 from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
-from ganexplain.config.setting import current_names
+from ganexplain.config.setting import current_names, values_before
 from ganexplain.config.shared import Divides
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.archives import read_npz
@@ -156,7 +156,7 @@ def _settings(run: Path, stage: str) -> Any:
     place = f"{run / 'config.toml'}"
     values = {
         names[check_known(place, name.replace("-", "_"), names)]: value
-        for name, value in written.items()
+        for name, value in {**values_before(kind), **written}.items()
     }
     kinds = get_type_hints(kind)
     for name, field in known.items():

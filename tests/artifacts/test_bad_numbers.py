@@ -285,7 +285,8 @@ def test_an_excerpt_of_ten_hours_is_found(command: Run, tmp_path: Path) -> None:
     path = long_recording(tmp_path / "long.wav", 10)
     done = command(
         "counterfactual", "--start-from", f"{path}@0.2", "--classifier",
-        PRETRAINED / "classifier.pt", "--gan", GAN, "--refine-steps", "1", "--iterations", "1",
+        PRETRAINED / "classifier.pt", "--on", "gan", "--gan", GAN, "--refine-steps", "1",
+        "--iterations", "1",
         "--griffin-lim-iterations", "1", "--out", tmp_path / "out", "-q",
     )  # fmt: skip
     assert done.code == 0, done.err

@@ -368,7 +368,8 @@ def test_counterfactual_of_every_pair_of_options(command: Run, tmp_path: Path, r
     classifier = PRETRAINED / "classifier.pt"
     done = command(
         "counterfactual", *(word for start in starts for word in ("--start-from", start)),
-        "--classifier", classifier, "--gan", PRETRAINED / "gan.pt", "--layer", row["unit"],
+        "--on", "gan", "--classifier", classifier, "--gan", PRETRAINED / "gan.pt",
+        "--layer", row["unit"],
         *words(row, "level", "prior", "prior-weight", "learning-rate", "iterations",
                "refine-steps"),
         "--griffin-lim-iterations", "1", "--out", out, "--json", "-q",

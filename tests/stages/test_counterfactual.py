@@ -40,7 +40,14 @@ CPU = torch.device("cpu")
 NO_FILES: dict[str, Any] = {"start_from": (), "classifier": "", "gan": ""}
 FRONT_END = FrontEnd()
 AUDIO = ROOT / "sample_data" / "audio"
-SHIPPED = ("--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt")
+SHIPPED = (
+    "--on",
+    "gan",
+    "--classifier",
+    PRETRAINED / "classifier.pt",
+    "--gan",
+    PRETRAINED / "gan.pt",
+)
 QUICK = "--refine-steps 20 --iterations 30 --learning-rate 0.05 --griffin-lim-iterations 4 -q"
 SUNG, PLAYED = AUDIO / "alone_ria_major_dry.ogg", AUDIO / "band_apex.ogg"
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -296,7 +303,7 @@ def test_a_network_of_the_users_own_decides_as_a_classifier(
     )
     model = ("--model", f"{tmp_path}/own.py:{name}", "--input", tmp_path / "own.toml")
     done = command(
-        "counterfactual", "--start-from", f"{PLAYED}@3.25", *model, "--gan",
+        "counterfactual", "--start-from", f"{PLAYED}@3.25", *model, "--on", "gan", "--gan",
         PRETRAINED / "gan.pt", *QUICK.split(), "--out", tmp_path / "run", "--json",
     )  # fmt: skip
     assert done.code == 0, done.err
@@ -442,7 +449,7 @@ def test_a_gan_without_encoder_is_refused(command: Run, tmp_path: Path) -> None:
     kept = {k: v for k, v in content.items() if k not in ("encoder", "kind", "schema")}
     write_checkpoint(tmp_path / "best.pt", "gan", kept)
     done = command(
-        "counterfactual", "--start-from", f"{SUNG}@5", *SHIPPED[:2], "--gan", tmp_path / "best.pt",
+        "counterfactual", "--start-from", f"{SUNG}@5", *SHIPPED[:4], "--gan", tmp_path / "best.pt",
         "--out", tmp_path / "e",
     )  # fmt: skip
     assert done.code == 1

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 AUDIO = SAMPLE / "audio"
 CONFIG = CounterfactualConfig(
     start_from=(f"{AUDIO / 'alone_ria_major_dry.ogg'}@5", f"{AUDIO / 'band_apex.ogg'}@3.25"),
-    classifier=str(PRETRAINED / "classifier.pt"), gan=str(PRETRAINED / "gan.pt"),
+    on="gan", classifier=str(PRETRAINED / "classifier.pt"), gan=str(PRETRAINED / "gan.pt"),
     refine_steps=2, iterations=2, griffin_lim_iterations=2,
 )  # fmt: skip
 
@@ -29,6 +29,14 @@ CONFIG = CounterfactualConfig(
 def test_excerpts_are_changed_the_same_by_any_workers(tmp_path: Path) -> None:
     notes = check_parts(counterfactual, CONFIG, tmp_path, parts=2)
     assert len(notes) == 2 and all("changed side" in note for note in notes)
+
+
+@pytest.mark.slow
+def test_recordings_are_edited_the_same_by_any_workers(tmp_path: Path) -> None:
+    own = {"on", "gan", "refine_steps", "griffin_lim_iterations"}
+    defaults = {name: getattr(CounterfactualConfig, name) for name in own}
+    notes = check_parts(counterfactual, replace(CONFIG, **defaults), tmp_path, parts=2)
+    assert len(notes) == 2 and all("never changed side" in note for note in notes)
 
 
 def test_where_nothing_can_be_changed_nothing_is_left(

@@ -105,7 +105,7 @@ STAGES = (
     Stage(
         "counterfactual",
         "counterfactual --start-from corpus/audio/mix_rob_madness.wav@1.5 "
-        f"{NETWORKS} --iterations 4 --refine-steps 4 --griffin-lim-iterations 3",
+        f"{NETWORKS} --on gan --iterations 4 --refine-steps 4 --griffin-lim-iterations 3",
     ),
     Stage("rerun", "rerun ready/explain"),
 )
