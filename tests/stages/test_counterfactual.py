@@ -362,9 +362,9 @@ def test_an_excerpt_alone_gives_what_it_gives_in_company(
     words = ("--start-from", f"{PLAYED}@3.25", *SHIPPED, *QUICK.split())
     done = command("counterfactual", *words, "--out", tmp_path / "one")
     assert done.code == 0, done.err
-    (line,) = done.out.splitlines()
-    assert line.startswith(f"{PLAYED}@3.25\tnosing -3.0") and "sing " in line and " dB" in line
-    assert line.endswith("\texcerpt from 3.25 to 4.92 s")
+    title, way, *more = done.out.splitlines()
+    assert title == f"{PLAYED}@3.25, 3.25 to 4.92 s"
+    assert way.startswith("    nosing -3.0") and ", sing " in way and any(" dB" in s for s in more)
     one, _ = read_arrays(tmp_path / "one" / "counterfactual.npz", "counterfactual", ())
     both, _ = read_arrays(two[0] / "counterfactual.npz", "counterfactual", ())
     for name, array in one.items():
