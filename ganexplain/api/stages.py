@@ -28,7 +28,6 @@ from ganexplain.api.records import (
 from ganexplain.api.runs import IN_PLACE, Run, run_command
 from ganexplain.api.units import Explanation, Responses, Selection
 from ganexplain.config import OTHERS, STAGES
-from ganexplain.config.shared import Divides
 
 RECORDS: dict[str, type[Run[Any]]] = {
     "train-classifier": TrainedClassifier,
@@ -50,7 +49,7 @@ RECORDS: dict[str, type[Run[Any]]] = {
 
 def run_arguments(command: str, config: type[Any]) -> dict[str, tuple[str, object]]:
     """The arguments that all functions have, and those of a command that can be resumed."""
-    divides = issubclass(config, Divides)
+    divides = hasattr(config, "scheduler_file")
     resumes = divides or hasattr(config, "checkpoint_every")
     return {
         **({} if command in IN_PLACE else {"out": ("PathName | None", None)}),

@@ -49,6 +49,7 @@ def train_classifier(
     balance: bool = False,
     precision: str = "bfloat16",
     workers: int = 1,
+    scheduler_file: str = "",
     checkpoint_every: int = 1000,
     seed: int = 0,
     device: str = "auto",
@@ -58,6 +59,7 @@ def train_classifier(
     out: PathName | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    executor: Executor | None = None,
     progress: bool | ProgressCallback = False,
 ) -> TrainedClassifier:
     """Train a classifier on labelled recordings: OUT/classifier.pt.
@@ -92,7 +94,9 @@ def train_classifier(
         balance: Draw each class equally often, and in a class each kind of recording (column
             `kind`).
         precision: Precision of convolutions in training: bfloat16 or float32.
-        workers: Threads that prepare batches; 0: none.
+        workers: Threads that prepare batches, 0: none; and processes that compute features.
+        scheduler_file: File that a Dask scheduler has written (scheduler_file); its workers compute
+            features.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
         device: Device: auto, cpu, cuda or cuda:N.
@@ -102,6 +106,7 @@ def train_classifier(
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
         resume: Continue an earlier run in `out`; if there is none, start one.
+        executor: Executor of concurrent.futures, Dask or another that does the work.
         progress: True: progress as of the command; or a function, which is called with what is
             done, of how much, and a value such as the loss (NaN without one).
 
@@ -218,6 +223,8 @@ def train_gan(
     precision: str = "bfloat16",
     checkpoint_every: int = 1000,
     seed: int = 0,
+    workers: str | int = 1,
+    scheduler_file: str = "",
     device: str = "auto",
     cache: str = "",
     skip_bad_files: bool = False,
@@ -225,6 +232,7 @@ def train_gan(
     out: PathName | None = None,
     overwrite: bool = False,
     resume: bool = False,
+    executor: Executor | None = None,
     progress: bool | ProgressCallback = False,
 ) -> TrainedGan:
     """Train a GAN that generates excerpts like those of a corpus: OUT/gan.pt, with samples.
@@ -255,6 +263,10 @@ def train_gan(
         precision: Precision of the networks in training: float32 or bfloat16.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
+        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
+            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
+            address.
         device: Device: auto, cpu, cuda or cuda:N.
         cache: Directory of the feature cache; empty: the user's cache directory.
         skip_bad_files: Skip files that cannot be used, and list them.
@@ -262,6 +274,7 @@ def train_gan(
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
         resume: Continue an earlier run in `out`; if there is none, start one.
+        executor: Executor of concurrent.futures, Dask or another that does the work.
         progress: True: progress as of the command; or a function, which is called with what is
             done, of how much, and a value such as the loss (NaN without one).
 
@@ -321,7 +334,7 @@ def counterfactual(
         network: Network to explain: a torch module (which is copied), a function from arrays (B,
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).
-        gan: Path of gan.pt.
+        gan: Path of gan.pt, or hf://OWNER/NAME.
         unit: Unit: LAYER:UNIT, a layer for its first unit, or a class; a sequence for several.
             Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max
             or 17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction).
@@ -506,15 +519,15 @@ def explain(
 ) -> Explanation:
     """Generate inputs that drive units, over a grid of settings: OUT/explanations.npz.
 
-    The default grid is that of Mishra et al. (2019): 3 x 3 x 3 settings of 50 examples. With
-    several units, each has its own folder, OUT/LAYER-NEURON-DIRECTION. Finished blocks are kept for
-    resume.
+    The adaptive search aims at the excerpts of `responses`. The default grid is that of Mishra et
+    al. (2019), 3 x 3 x 3 settings of 50 examples, which takes ten times as long. With several
+    units, each has its own folder, OUT/LAYER-NEURON-DIRECTION. Finished blocks are kept for resume.
 
     Args:
         network: Network to explain: a torch module (which is copied), a function from arrays (B,
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).
-        gan: Path of gan.pt.
+        gan: Path of gan.pt, or hf://OWNER/NAME.
         unit: Unit: LAYER:UNIT, a layer for its first unit, or a class; a sequence for several.
             Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max
             or 17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction).

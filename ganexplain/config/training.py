@@ -87,7 +87,17 @@ class TrainClassifierConfig(Trains):
     precision: str = setting(
         "Precision of convolutions in training: bfloat16 or float32.", "bfloat16"
     )
-    workers: int = setting("Threads that prepare batches; 0: none.", 1, 0, extends=True)
+    workers: int = setting(
+        "Threads that prepare batches, 0: none; and processes that compute features.",
+        1,
+        0,
+        extends=True,
+    )
+    scheduler_file: str = setting(
+        "File that a Dask scheduler has written (--scheduler-file); its workers compute features.",
+        "",
+        extends=True,
+    )
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0, LAST_SEED)
 
@@ -147,7 +157,7 @@ class PredictConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainGanConfig(Trains):
+class TrainGanConfig(Trains, Divides):
     """Train a GAN that generates excerpts like those of a corpus: OUT/gan.pt, with samples.
 
     `ganexplain train-gan sample_data --out runs/gan --steps 2000`

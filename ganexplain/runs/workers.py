@@ -74,6 +74,10 @@ class Workers:
             wanted = int(self.processes)
         return max(min(wanted, tasks), 1)
 
+    def are_one(self, tasks: int, worth_it: bool = True) -> bool:
+        """Whether this process does so many tasks alone."""
+        return not (self.executor or self.address) and self.count(tasks, worth_it) == 1
+
     def do(
         self, tasks: Sequence[Any], work: DividedWork, advance: Advance, worth_it: bool = True
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, choose_threshold, evaluate, figures_text
 from ganexplain.classifiers.training import ClassifierTraining, check_settings, sound_input
 from ganexplain.config import TrainClassifierConfig
+from ganexplain.config.shared import Divides
 from ganexplain.corpora.batches import batches_for
 from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.features import FeatureWorkers
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.corpora.recordings import check_kinds
@@ -29,6 +32,7 @@ from ganexplain.runs.machine import pick_device, reserve_cores
 from ganexplain.runs.prefetch import Prefetch
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
+from ganexplain.runs.workers import Workers
 
 
 def train_classifier(
@@ -37,6 +41,7 @@ def train_classifier(
     progress: Progress,
     overwrite: bool = False,
     resume: bool = False,
+    executor: Executor | None = None,
 ) -> Path:
     """Train on the training split, keep the epoch with the lowest validation error, and test it.
 
@@ -44,26 +49,24 @@ def train_classifier(
     empty if undefined. The decision threshold is chosen on the training and validation recordings
     together; the authors' choice on validation alone depends on one or two songs if that split is
     small. Raises the errors of the corpora, UsageError for settings that do not fit them, and
-    Diverged if the loss is not finite.
+    Diverged if the loss is not finite. An `executor` of any kind computes the features that are not
+    in the cache.
     """
+    workers = _feature_workers(config, executor)
     path = checkpoint_path(out, "classifier", config.format)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     require_labels(corpus)
     if config.balance:
         check_kinds(corpus.split("train"))
-    given = read_input_file(Path(config.input))[0] if config.input else None
-    if given:
-        check_frame_by_frame(given)
-    elif corpus.has_sound:
-        given = sound_input(config)
-    input_spec = input_spec_for(corpus, given)
+    input_spec = _input_spec(config, corpus)
     outputs = _output_count(config.outputs, len(corpus.classes))
     check_settings(config, input_spec)
     device = pick_device(config.device)
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
-        splits = _load_splits(corpus, input_spec, config, progress)
+        features = FeatureWorkers(workers, out, progress)
+        splits = _load_splits(corpus, input_spec, config, features)
         for name, split in splits.items():
             run.used_recordings(name, split.recordings)
         training = ClassifierTraining(config, outputs, splits["train"], device)
@@ -101,10 +104,28 @@ def _output_count(requested: int, classes: int) -> int:
     return count
 
 
+def _input_spec(config: TrainClassifierConfig, corpus: AnyCorpus) -> Input:
+    """The inputs that the classifier takes; UsageError where they do not fit the corpus."""
+    given = read_input_file(Path(config.input))[0] if config.input else None
+    if given:
+        check_frame_by_frame(given)
+    elif corpus.has_sound:
+        given = sound_input(config)
+    return input_spec_for(corpus, given)
+
+
+def _feature_workers(config: TrainClassifierConfig, executor: Executor | None) -> Workers:
+    """The workers that compute features; errors as `Workers.of`."""
+    processes = "auto" if config.scheduler_file else str(max(config.workers, 1))
+    divides = Divides(workers=processes, scheduler_file=config.scheduler_file)
+    return Workers.of(divides, executor)
+
+
 def _load_splits(
-    corpus: AnyCorpus, input_spec: Input, config: TrainClassifierConfig, progress: Progress
+    corpus: AnyCorpus, input_spec: Input, config: TrainClassifierConfig, features: FeatureWorkers
 ) -> dict[str, LabelledSplit]:
-    cache = cache_directory(config.cache)
+    progress, cache = features.progress, cache_directory(config.cache)
+    features.fill(corpus, ("train", "valid", "test"), input_spec, cache)
     splits: dict[str, LabelledSplit] = {}
     for name in ("train", "valid", "test"):
         if name == "test" and not corpus.split(name):

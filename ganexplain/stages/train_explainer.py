@@ -10,6 +10,7 @@ from pathlib import Path
 from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.features import FeatureWorkers
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.teachers import target_classes
@@ -77,6 +78,7 @@ def train_explainer(
             for name, file in source.files().items():
                 run.used(name if len(sources) == 1 else str(file), file)
         cache, splits = cache_directory(config.cache), {}
+        FeatureWorkers(workers, out, progress).fill(corpus, ("train", "valid"), input_spec, cache)
         for name in ("train", "valid"):
             run.used_recordings(name, corpus.split(name))
             splits[name] = load_split(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from torch import nn
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
+from ganexplain.corpora.features import FeatureWorkers
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import Diverged, UsageError
@@ -34,6 +36,7 @@ from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
+from ganexplain.runs.workers import Workers
 
 SHEET_COLUMNS, SOUNDS = 8, 5
 
@@ -53,14 +56,17 @@ def train_gan(
     progress: Progress,
     overwrite: bool = False,
     resume: bool = False,
+    executor: Executor | None = None,
 ) -> Path:
     """Train a generator on the excerpts of the training split; returns the path of `gan.pt`.
 
     The generator is the running average of the weights at the step with the best score against
     real excerpts. Raises the errors of the corpus and the classifiers, UsageError for an unknown
     loss, and Diverged if a loss is not finite; the best generator until then is in `best.pt`,
-    which can be used as `gan.pt`.
+    which can be used as `gan.pt`. An `executor` of any kind computes the features that are not in
+    the cache, in place of the workers of the settings.
     """
+    workers = Workers.of(config, executor)
     if config.classifier and config.classifier == config.features_of:
         raise UsageError(
             "--classifier and --features-of are one file, which would judge a GAN that it trained; "
@@ -77,6 +83,8 @@ def train_gan(
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
+        features, cache = FeatureWorkers(workers, out, progress), cache_directory(config.cache)
+        features.fill(corpus, ("train", "valid"), input_spec, cache)
         choice = _prepare(config, corpus, input_spec, device, networks, run, progress)
         try:
             _adversarial_steps(config, choice, run, progress)
