@@ -298,9 +298,11 @@ def train_gan(
 def counterfactual(
     start_from: PathName | Sequence[PathName],
     network: Network,
-    gan: PathName,
     unit: str = "output",
     *,
+    on: str = "recording",
+    cells: float = 0.2,
+    judge: PathName | Sequence[PathName] = (),
     outputs: str = "auto",
     level: str = "",
     prior: str = "near",
@@ -318,6 +320,7 @@ def counterfactual(
     backend: str = "torch",
     trust_pickle: bool = False,
     trust_features: bool = False,
+    gan: PathName = "",
     out: PathName | None = None,
     overwrite: bool = False,
     resume: bool = False,
@@ -326,7 +329,8 @@ def counterfactual(
 ) -> Counterfactual:
     """Change real excerpts until the network's decision changes: OUT/counterfactual.npz, sounds.
 
-    The GAN reconstructs each excerpt; the latent is then moved until the response changes side.
+    The recording itself is edited: as few cells of its spectrogram as possible become louder or
+    softer. With on gan a GAN reconstructs each excerpt, and the latent is moved.
 
     Args:
         start_from: Excerpt as FILE@SECONDS, the time at which it begins (`attribute`: its centre);
@@ -334,21 +338,25 @@ def counterfactual(
         network: Network to explain: a torch module (which is copied), a function from arrays (B,
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).
-        gan: Path of gan.pt, or hf://OWNER/NAME.
         unit: Unit: LAYER:UNIT, a layer for its first unit, or a class; a sequence for several.
             Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max
             or 17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction).
+        on: Subject of the change: recording (levels of its spectrogram) or gan (what a GAN makes of
+            it).
+        cells: Recording: largest share of the spectrogram's cells that an edit changes.
+        judge: Recording: another network to ask about the edit, classifier.pt or MODEL@INPUT.toml;
+            a sequence for several.
         outputs: Type of the outputs of network: logits, probabilities, activations (units that are
             not classes), or auto (detected from the values).
         level: Response that separates the two sides; empty: the decision for output units that have
-            a class name, the median of 256 GAN samples for others.
-        prior: Prior on the latent z: near (the start, by |z - start|^2), l2, shell or sphere.
-        prior_weight: Weight of the prior; not used by sphere.
-        learning_rate: Learning rate (Adam).
+            a class name, for others the median of 256 excerpts of the recordings (or GAN samples).
+        prior: GAN: prior on the latent z: near (the start, by |z - start|^2), l2, shell or sphere.
+        prior_weight: GAN: weight of the prior; not used by sphere.
+        learning_rate: GAN: learning rate (Adam).
         iterations: Maximum number of steps to reach the other side.
-        refine_steps: Number of steps that refine the encoder's latent.
-        griffin_lim_iterations: Number of iterations of the phase reconstruction (Griffin-Lim).
-        seed: Seed of the initial phases and of the samples for a median.
+        refine_steps: GAN: number of steps that refine the encoder's latent.
+        griffin_lim_iterations: GAN: number of iterations of the phase reconstruction (Griffin-Lim).
+        seed: Seed of the initial phases, of the samples for a median and of edits elsewhere.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
         scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
@@ -362,6 +370,8 @@ def counterfactual(
         trust_pickle: Load a pickled network. This runs any code that the file contains.
         trust_features: Compute the network's input by the function that input names as features.
             This runs its code.
+        gan: Path of gan.pt, or hf://OWNER/NAME. On a recording: an edit must not lead away from
+            what it generates; empty: not checked.
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
         resume: Continue an earlier run in `out`; if there is none, start one.
