@@ -10,6 +10,7 @@ from ganexplain.corpora.recordings import (
     Corpus,
     Recording,
     Segment,
+    Segments,
     build_corpus,
     check_contradictions,
     collect_recordings,
@@ -56,7 +57,7 @@ def _jamendo_recording(root: Path, name: str, split: str, number: int) -> Record
         raise BadFile(f"{labels}: contains no labels; write lines `start end sing|nosing`")
     segments = {f"line {k}": _jamendo_segment(labels, k, line, duration) for k, line in numbered}
     check_contradictions(labels, segments, JAMENDO_CLASSES)
-    return Recording(audio, split, tuple(segments.values()), labels)
+    return Recording(audio, split, Segments(segments.values()), labels)
 
 
 def _jamendo_segment(labels: Path, number: int, line: str, duration: float) -> Segment:

@@ -16,6 +16,7 @@ from ganexplain.corpora.recordings import (
     Corpus,
     Recording,
     Segment,
+    Segments,
     build_corpus,
     check_contradictions,
     collect_recordings,
@@ -154,5 +155,5 @@ def _manifest_recording(
         for row in rows
         if row.kind != first.kind
     ]
-    labels = tuple(segments.values())
+    labels = Segments(segments.values())
     return Recording(audio, first.split, labels, manifest, first.kind, "".join(faults[:1]))

@@ -6,10 +6,13 @@ manifest for any number of classes (`manifest`).
 
 from __future__ import annotations
 
+import os
+import struct
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 
@@ -22,9 +25,10 @@ SPLITS = ("train", "valid", "test")
 OVERLAP_TOLERANCE = 0.02  # s, as times in labels are rounded
 LABEL_TOLERANCE = 0.5  # s by which decoders disagree about the end of an MP3
 UNLABELLED = -1
+PACKED = struct.Struct("<ddi")  # start, end and label of a segment
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One label: from `start` to `end` seconds the recording is of class number `label`."""
 
@@ -33,7 +37,40 @@ class Segment:
     label: int
 
 
-@dataclass(frozen=True)
+class Segments(Sequence[Segment]):
+    """The labels of a recording like a tuple of them, in a sixth of its memory."""
+
+    __slots__ = ("_packed",)
+
+    def __init__(self, segments: Iterable[Segment]) -> None:
+        self._packed = b"".join(PACKED.pack(s.start, s.end, s.label) for s in segments)
+
+    def __len__(self) -> int:
+        return len(self._packed) // PACKED.size
+
+    def __iter__(self) -> Iterator[Segment]:
+        return (Segment(*values) for values in PACKED.iter_unpack(self._packed))
+
+    @overload
+    def __getitem__(self, index: int) -> Segment: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Segment, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Segment | tuple[Segment, ...]:
+        return tuple(self)[index]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Segments | tuple) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+
+@dataclass(frozen=True, slots=True)
 class Recording:
     """A sound file, its split and its labels; `kind` is what music it is, empty where not said.
 
@@ -42,7 +79,7 @@ class Recording:
 
     path: Path
     split: str
-    segments: tuple[Segment, ...]
+    segments: Sequence[Segment]
     labelled_in: Path  # the file with its labels
     kind: str = ""
     kind_fault: str = ""
@@ -106,18 +143,18 @@ def build_corpus(
     name: Path | str, classes: tuple[str, ...], recordings: list[Recording], skipped: list[str]
 ) -> Corpus:
     """A corpus; GanexplainError if it is empty or contains a recording twice."""
-    seen: dict[Path, str] = {}
+    seen: dict[str, str] = {}
     for recording in recordings:
-        earlier = seen.setdefault(recording.path.resolve(), recording.split)
+        earlier = seen.setdefault(os.path.realpath(recording.path), recording.split)
         if earlier != recording.split:
             raise GanexplainError(
                 f"{name}: {recording.path.name} is in two splits, {earlier} and "
                 f"{recording.split}; leave it in one"
             )
     if len(seen) < len(recordings):
-        counts = Counter(recording.path.resolve() for recording in recordings)
+        counts = Counter(os.path.realpath(recording.path) for recording in recordings)
         twice = counts.most_common(1)[0][0]
-        raise GanexplainError(f"{name}: {twice.name} is listed twice; leave one")
+        raise GanexplainError(f"{name}: {Path(twice).name} is listed twice; leave one")
     if not recordings:
         reason = "the corpus is empty; add recordings to its lists"
         if skipped:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -22,7 +22,7 @@ class Recording(Protocol):
         """The sound file."""
 
     @property
-    def segments(self) -> tuple[object, ...]:
+    def segments(self) -> Sequence[object]:
         """The labels."""
 
 

@@ -3,25 +3,32 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/load.py audio sample_data FOLDER --hours 10 100
     OMP_NUM_THREADS=1 python tests/benchmarks/load.py predict sample_data FOLDER --hours 1 10
     OMP_NUM_THREADS=1 python tests/benchmarks/load.py merge FOLDER --units 100 1000
+    OMP_NUM_THREADS=1 python tests/benchmarks/load.py responses CORPUS FOLDER --hours 10 1000
 
 `audio` makes files of an hour from the recordings of a corpus, in random order, each piece louder
 or softer by up to 6 dB and begun anywhere, as FLAC with their labels; then extracts the features
 of the first so many hours, and trains on them for an epoch of 200 updates (preset `quick`, without
 the final evaluation). `predict` joins these files to one and has the command predict it, features
 not yet computed. `merge` copies the parts that a run of `explain` leaves for one unit to many,
-and merges them. Each size has a process of its own, whose largest memory is told: all of it, and
-without the pages of files it has mapped, which the system takes back where it needs them.
+and merges them. `responses` gives the recordings of a corpus of about an hour (Jamendo layout) so
+many names by hard links, passes the hour through a small network once, gives its parts as many
+names, and has the command finish the run: all of it but the network. Each size has a process of its
+own, whose largest memory is told: all of it, and without the pages of files it has mapped, which
+the system takes back where it needs them.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +36,26 @@ import numpy as np
 import soundfile as sf
 
 from ganexplain.audio.io import load_mono
-from ganexplain.config import ExplainConfig, TrainClassifierConfig
+from ganexplain.config import ExplainConfig, ResponsesConfig, TrainClassifierConfig
 from ganexplain.corpora.load import read_corpus
-from ganexplain.corpora.recordings import Recording
+from ganexplain.corpora.recordings import SPLITS, Recording
 from ganexplain.files.arrays import read_arrays, write_arrays
 from ganexplain.files.atomic import write_json
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.runs.progress import NullProgress
+from ganexplain.networks.units import Unit
+from ganexplain.runs.progress import LineProgress, NullProgress
 
 RATE = 22050
 HOUR = 3600 * RATE
 UPDATES = 200
+UNITS = ("1:0", "1:1", "1:3-minus-5", "3:0")  # all 64 units of layer 1 are measured
+NETWORK = """import torch
+from torch import nn
+class Small(nn.Sequential):
+    def __init__(self):
+        torch.manual_seed(0)
+        super().__init__(nn.Flatten(), nn.Linear(80 * 115, 64), nn.ReLU(), nn.Linear(64, 1))
+"""
 PRETRAINED = Path(__file__).parent.parent.parent / "sample_data" / "pretrained"
 
 
@@ -209,10 +225,101 @@ def merge(out: Path) -> None:
     print(f"{what}  {spent:6.1f} s ({1000 * spent / len(merged):.1f} ms a unit)  {memory}")
 
 
+def real_hour(corpus: Path, folder: Path) -> dict[str, list[str]]:
+    """Copy a corpus of about an hour, in whole parts, and make its parts; its files by split."""
+    from ganexplain.corpora.load import open_corpus
+    from ganexplain.selection.real_excerpts import CorpusResponses
+    from ganexplain.selection.response_parts import RECORDINGS, load_explained
+
+    hour = folder / "hour"
+    listed = {s: (corpus / "filelists" / s).read_text().split() for s in SPLITS}
+    whole = {s: names[: len(names) // RECORDINGS * RECORDINGS] for s, names in listed.items()}
+    if not hour.is_dir():
+        shutil.copytree(corpus, hour, copy_function=shutil.copyfile)
+        for split, names in whole.items():
+            (hour / "filelists" / split).write_text("\n".join(names))
+    config = responses_config(hour)
+    explained, parts = load_explained(config), hour / "parts"
+    found = CorpusResponses(config, explained, open_corpus(config.corpus), explained.front_end)
+    found.prepare([Unit.parse(text) for text in UNITS], config.top, LineProgress(), parts)
+    return whole
+
+
+def responses_config(corpus: Path) -> ResponsesConfig:
+    """The settings of the benchmark."""
+    network, described = corpus.with_name("small.py"), corpus.with_name("small.toml")
+    network.write_text(NETWORK)
+    described.write_text('kind = "log-mel"\n')
+    return ResponsesConfig(
+        corpus=(str(corpus),), model=f"{network}:Small", input=str(described), layer=UNITS,
+        cache=str(corpus.with_name("cache")), workers="1",
+    )  # fmt: skip
+
+
+def make_copies(hour: Path, names: dict[str, list[str]], hours: int) -> Path:
+    """The recordings and parts of an hour under so many names; the folder of the corpus."""
+    from ganexplain.selection.response_parts import RECORDINGS, ResponsePart
+
+    corpus, parts = hour.parent / f"{hours}-hours", hour.parent / f"{hours}-parts"
+    for folder in (corpus / "audio", corpus / "labels", corpus / "filelists", parts):
+        folder.mkdir(parents=True)
+    for split, own in names.items():
+        listed = [(f"{copy:04d}-{name}", name) for copy in range(hours) for name in own]
+        (corpus / "filelists" / split).write_text("\n".join(name for name, _ in listed))
+        for name, source in listed:
+            os.link(hour / "audio" / source, corpus / "audio" / name)
+            label = Path(source).with_suffix(".lab")
+            os.link(hour / "labels" / label, corpus / "labels" / Path(name).with_suffix(".lab"))
+    for first, last, split in (
+        (0, len(names["train"]), "train"),
+        (0, len(names["valid"]), "valid+test"),
+        (len(names["valid"]), len(names["valid"] + names["test"]), "valid+test"),
+    ):
+        for begin in range(0, (last - first) * hours, RECORDINGS):
+            made = ResponsePart(split, first + begin % (last - first), 0)
+            part = ResponsePart(split, first * hours + begin, 0)
+            os.link(made.path(hour / "parts"), part.path(parts))
+            centres = np.load(made.centres_path(hour / "parts"))
+            centres[:, 0] += part.first - made.first
+            np.save(part.centres_path(parts), centres)
+    return corpus
+
+
+class StopsBeforeParts(NullProgress):
+    """Ctrl-C when the parts are to be made, whose files then are put there."""
+
+    def start(self, description: str, total: int, done: int = 0) -> None:
+        if description.startswith("responses"):
+            raise KeyboardInterrupt
+
+
+def finish_responses(corpus: Path) -> None:
+    """Resume a run whose parts are there; prints time and memory."""
+    from ganexplain.runs.machine import keep_freed_memory
+    from ganexplain.stages.responses import responses
+
+    keep_freed_memory()  # as the command line does
+    memory, started = Memory(), time.perf_counter()
+    out = corpus.with_name(f"{corpus.name}-run")
+    responses(responses_config(corpus), out, NullProgress(), resume=True)
+    spent = time.perf_counter() - started
+    print(f"{corpus.name:>12}  responses {spent:7.1f} s  {memory}", flush=True)
+
+
+def stop_responses(corpus: Path) -> None:
+    """Begin a run and stop it, and give it its parts."""
+    from ganexplain.stages.responses import responses
+
+    out = corpus.with_name(f"{corpus.name}-run")
+    with suppress(KeyboardInterrupt):
+        responses(responses_config(corpus), out, StopsBeforeParts(), overwrite=True)
+    corpus.with_name(corpus.name.replace("hours", "parts")).rename(out / "parts")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kinds = parser.add_subparsers(dest="what", required=True)
-    for name, usual in (("audio", [10, 100]), ("predict", [1, 10])):
+    for name, usual in (("audio", [10, 100]), ("predict", [1, 10]), ("responses", [10, 1000])):
         audio = kinds.add_parser(name)
         audio.add_argument("corpus", type=Path)
         audio.add_argument("folder", type=Path)
@@ -220,7 +327,7 @@ def main() -> None:
     parts = kinds.add_parser("merge")
     parts.add_argument("folder", type=Path)
     parts.add_argument("--units", type=int, nargs="+", default=[100, 1000])
-    for name in ("train", "predict-one", "merge-one"):  # in a process of its own
+    for name in ("train", "predict-one", "merge-one", "responses-one"):  # in a process of its own
         kinds.add_parser(name).add_argument("path", type=Path)
     asked = parser.parse_args()
     again = [sys.executable, __file__]
@@ -236,6 +343,14 @@ def main() -> None:
         for units in asked.units:
             make_parts(asked.folder, units)
             subprocess.run([*again, "merge-one", asked.folder / f"{units}-units"], check=True)
+    elif asked.what == "responses":
+        names = real_hour(asked.corpus, asked.folder)
+        for hours in asked.hours:
+            corpus = make_copies(asked.folder / "hour", names, hours)
+            stop_responses(corpus)
+            subprocess.run([*again, "responses-one", corpus], check=True)
+    elif asked.what == "responses-one":
+        finish_responses(asked.path)
     elif asked.what == "train":
         train(asked.path, asked.path.parent / "cache")
     elif asked.what == "predict-one":
