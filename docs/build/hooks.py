@@ -1,9 +1,9 @@
 """Hooks of MkDocs: what the site has besides the pages of docs/.
 
 The README is the home page. Files of the repository that a page links to become pages or files
-below `repository/`, so that no link leads out of the site. The page of commands gets its tables,
-and a link to a sound gets a player. `llms.txt` lists all pages. A page that would load
-anything from elsewhere is an error.
+below `repository/`, so that no link leads out of the site. The pages of commands and schemas get
+their tables, the schemas are files, and a link to a sound gets a player. `llms.txt` lists all
+pages. A page that would load anything from elsewhere is an error.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from commands import command_tables
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from schemas import SCHEMAS, schema_file, schema_sections, schema_text
 
 ROOT = Path(__file__).parents[2]
 HOME = "README.md"
@@ -26,7 +27,10 @@ SOUND = re.compile(r'<a href="([^"]+\.(?:flac|ogg|wav))">(.*?)</a>', re.DOTALL)
 ELSEWHERE = re.compile(
     r"<(?:script|link|img|iframe|audio|source)\b[^>]*(?:src|href)=\"?(?:https?:)?//[^>]*>"
 )
-COMMANDS = "<!-- A table of every command's options: see docs/build/commands.py. -->"
+GENERATED = {  # what stands in a page for text that is made from the product
+    "<!-- A table of every command's options: see docs/build/commands.py. -->": command_tables,
+    "<!-- The fields of every file: see docs/build/schemas.py. -->": schema_sections,
+}
 
 
 def on_files(files: Files, config: Any) -> Files:
@@ -42,15 +46,18 @@ def on_files(files: Files, config: Any) -> Files:
             waiting += linked_paths(path)
         if not path.startswith("docs/"):
             files.append(generated(path, config))
+    for name in SCHEMAS:
+        uri = f"reference/schemas/{schema_file(name)}"
+        files.append(File.generated(config, uri, content=schema_text(name)))
     return files
 
 
 def on_page_markdown(text: str, page: Any, config: Any, files: Files) -> str:
-    """Let links to files of the repository lead to their pages; write the tables of commands."""
+    """Let links to files of the repository lead to their pages; write what is generated."""
     here = page.file.src_uri
     source = path_of(here)
-    if COMMANDS in text:
-        text = text.replace(COMMANDS, command_tables())
+    for place, make in GENERATED.items():
+        text = text.replace(place, make()) if place in text else text
 
     def rewritten(link: re.Match[str]) -> str:
         start, address, place, end = link.groups()

@@ -5,26 +5,32 @@ from __future__ import annotations
 import doctest
 import filecmp
 import inspect
+import json
 import pickle
 import shutil
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from schemas import SCHEMAS, schema_text
 from stubs import STUB, stub_text
 from support.paths import PRETRAINED, SAMPLE
 from support.recordings import jamendo_folder
 from torch import nn
 
 import ganexplain
-from ganexplain import Explanation, api, explain, respond, responses, select, train_gan
+from ganexplain import Explanation, Run, api, explain, respond, responses, select, train_gan
 from ganexplain.config import OTHERS, STAGES
 from ganexplain.errors import UsageError
+from ganexplain.gans import validation
 from ganexplain.networks.loaders.given import GivenNetwork
 from ganexplain.stages import load_stage
+from ganexplain.stages import train_gan as training
 
 CLASSIFIER, GAN = PRETRAINED / "classifier.pt", PRETRAINED / "gan.pt"
 ORDER = (  # what an example uses is made by one before it
@@ -42,31 +48,106 @@ class Loudness(nn.Module):
         return torch.stack([mel.mean((1, 2)), mel[:, :40].mean((1, 2))], dim=1)
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brief_validation: None) -> Path:
-    """A folder with a small `sample_data`, as the examples name it."""
-    corpus = jamendo_folder(tmp_path / "sample_data").root
+def make_home(root: Path, patch: pytest.MonkeyPatch) -> Path:
+    """A folder with a small `sample_data`, as the examples name it; it becomes the current one."""
+    corpus = jamendo_folder(root / "sample_data").root
     (corpus / "pretrained").mkdir()
     for path in (CLASSIFIER, GAN):
         shutil.copy(path, corpus / "pretrained")
     (corpus / "audio" / "gig_lea_soul.ogg").symlink_to(SAMPLE / "audio" / "gig_lea_soul.ogg")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    patch.setenv("XDG_CACHE_HOME", str(root / "cache"))
+    patch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, brief_validation: None) -> Path:
+    return make_home(tmp_path, monkeypatch)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The names that the examples of all functions define, and how many fail."""
+
+    names: dict[str, Any]
+    failures: int
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
+    names: dict[str, Any] = {name: getattr(api, name) for name in api.__all__}
+    runner = doctest.DocTestRunner(verbose=False)
+    with pytest.MonkeyPatch.context() as patch:
+        home = make_home(tmp_path_factory.mktemp("examples"), patch)
+        for name in ("EXCERPTS", "CANDIDATES"):
+            patch.setattr(validation, name, 20)
+        patch.setattr(training, "EXCERPTS", 20)
+        for name in ORDER:
+            example = doctest.DocTestParser().get_doctest(names[name].__doc__, {}, name, name, 0)
+            assert example.examples, name
+            example.globs = names
+            runner.run(example, clear_globs=False)
+        copy = home / "sample_data" / "pretrained" / "classifier.pt"
+        assert filecmp.cmp(copy, CLASSIFIER, shallow=False)
+        yield Examples(names, runner.failures)
 
 
 @pytest.mark.slow
-def test_the_example_of_every_function_runs_as_printed(home: Path) -> None:
-    names: dict[str, Any] = {name: getattr(api, name) for name in api.__all__}
-    runner = doctest.DocTestRunner(verbose=False)
-    for name in ORDER:
-        example = doctest.DocTestParser().get_doctest(names[name].__doc__, {}, name, name, 0)
-        assert example.examples, name
-        example.globs = names
-        runner.run(example, clear_globs=False)
-    assert runner.failures == 0
-    assert filecmp.cmp(home / "sample_data/pretrained/classifier.pt", CLASSIFIER, shallow=False)
-    assert set(ORDER) == {name for name in api.__all__ if name.islower()} - {"rank"}
+def test_the_example_of_every_function_runs_as_printed(examples: Examples) -> None:
+    assert examples.failures == 0
+    functions = {name for name in api.__all__ if name.islower()}
+    assert set(ORDER) == functions - {"rank"}
+
+
+@pytest.mark.slow
+def test_what_commands_write_is_as_the_schemas_say(examples: Examples) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    runs = [each for each in examples.names.values() if isinstance(each, Run)]
+    seen, wrong = set[str](), []
+    for out in {run.out for run in runs}:
+        for name, content in documents(out):
+            schema = json.loads(schema_text(name))
+            jsonschema.Draft202012Validator.check_schema(schema)
+            errors = jsonschema.Draft202012Validator(schema).iter_errors(content)
+            wrong += [f"{name}: {error.json_path}: {error.message}" for error in errors]
+            seen.add(name)
+    assert not wrong, "\n".join(wrong)
+    assert seen >= {
+        "run.json", "metrics.jsonl", "plan.json", "selection.json", "prediction.json",
+        "attributions.json", "explanations.npz", "responses.npz", "selection.npz",
+        "attribution.npz", "counterfactual.npz", "explain config.toml",
+    }  # fmt: skip
+
+
+def documents(out: Path) -> Iterator[tuple[str, Any]]:
+    """The names of schemas, and the content of the files of a run that have one."""
+    if not (out / "run.json").is_file():
+        return
+    stage = json.loads((out / "run.json").read_text())["stage"]
+    for path in sorted(out.rglob("*")):
+        if path.name == "config.toml":
+            yield f"{stage} config.toml", tomllib.loads(path.read_text())
+        elif path.name not in SCHEMAS:
+            continue
+        elif path.suffix == ".npz":
+            with np.load(path) as arrays:
+                yield path.name, json.loads(str(arrays["meta"]))
+        elif path.suffix == ".jsonl":
+            yield from ((path.name, json.loads(line)) for line in path.read_text().splitlines())
+        else:
+            yield path.name, json.loads(path.read_text())
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [("selection.json", "chosen"), ("prediction.json", "units"), ("explanations.npz", "layer")],
+)
+def test_a_schema_refuses_a_document_without_a_field_and_with_one_of_a_stranger(
+    name: str, key: str
+) -> None:
+    schema = json.loads(schema_text(name))
+    schema = schema.get("anyOf", [schema])[0]
+    assert key in schema["required"] and schema["additionalProperties"] is False
 
 
 def test_the_stub_for_editors_is_that_of_the_settings() -> None:
