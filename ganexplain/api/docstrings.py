@@ -75,9 +75,9 @@ EXAMPLES = {
 ((80, 115), (24,))
 """,
     "counterfactual": """
->>> flipped = counterfactual("sample_data/audio/gig_lea_soul.ogg@3.5", network, gan,
-...                          refine_steps=2, iterations=3, griffin_lim_iterations=1)
->>> flipped.arrays["original_mel"].shape
+>>> flipped = counterfactual("sample_data/audio/gig_lea_soul.ogg@3.5", network,
+...                          iterations=12)
+>>> flipped.arrays["edit_db"].shape
 (1, 80, 115)
 """,
     "input": """

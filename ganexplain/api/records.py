@@ -169,8 +169,9 @@ class Counterfactual(Run[Counterfactuals]):
         result: For each excerpt the sides, the responses and the change by bands.
 
     Shape:
-        `arrays["original_mel"]`, `"reconstruction_mel"` and `"counterfactual_mel"` are
-        (N, ...) for N excerpts, `"reconstruction_latent"` and `"counterfactual_latent"` (N, Z).
+        `arrays["edit_db"]`, `"original_mel"` and `"edited_mel"` are (N, F, T) for N excerpts.
+        With `on="gan"` `"original_mel"`, `"reconstruction_mel"` and `"counterfactual_mel"` are
+        (N, ...), `"reconstruction_latent"` and `"counterfactual_latent"` (N, Z).
     """
 
     @cached_property

@@ -387,17 +387,18 @@ def counterfactual(
             result: For each excerpt the sides, the responses and the change by bands.
 
         Shape of it:
-            `arrays["original_mel"]`, `"reconstruction_mel"` and `"counterfactual_mel"` are
-            (N, ...) for N excerpts, `"reconstruction_latent"` and `"counterfactual_latent"` (N, Z).
+            `arrays["edit_db"]`, `"original_mel"` and `"edited_mel"` are (N, F, T) for N excerpts.
+            With `on="gan"` `"original_mel"`, `"reconstruction_mel"` and `"counterfactual_mel"` are
+            (N, ...), `"reconstruction_latent"` and `"counterfactual_latent"` (N, Z).
 
     Raises:
         UsageError: A setting or an input cannot be used.
         GanexplainError: The command fails; the message names the file and the remedy.
 
     Example:
-        >>> flipped = counterfactual("sample_data/audio/gig_lea_soul.ogg@3.5", network, gan,
-        ...                          refine_steps=2, iterations=3, griffin_lim_iterations=1)
-        >>> flipped.arrays["original_mel"].shape
+        >>> flipped = counterfactual("sample_data/audio/gig_lea_soul.ogg@3.5", network,
+        ...                          iterations=12)
+        >>> flipped.arrays["edit_db"].shape
         (1, 80, 115)
     """
 
