@@ -31,7 +31,7 @@ demo: $(RUN)/report/report.html
 demo-from-scratch: $(SCRATCH)/report/report.html
 	@echo "$(abspath $<)"
 
-$(VENV)/installed: pyproject.toml setup.py constraints.txt
+$(VENV)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[dev]'
 	touch $@

@@ -18,7 +18,7 @@ from ganexplain.corpora.picture_folders import (
     load_image_split,
     read_image_corpora,
 )
-from ganexplain.corpora.plain_folders import contains_recordings, read_plain_folder
+from ganexplain.corpora.plain_folders import contains_recordings, is_sound_file, read_plain_folder
 from ganexplain.corpora.recordings import Corpus, build_corpus
 from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.corpora.waveform_split import load_waveform_split
@@ -140,6 +140,8 @@ def read_corpus(path: Path, skip_bad_files: bool = False) -> Corpus:
         if contains_recordings(path):
             return read_plain_folder(path, skip_bad_files)
         return read_jamendo(path, skip_bad_files)
+    if path.is_file() and is_sound_file(path):
+        raise UsageError(f"{path}: a single recording; name a folder of several")
     if path.is_file():
         return read_manifest(path, skip_bad_files)
     raise UsageError(

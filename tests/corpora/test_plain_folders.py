@@ -53,6 +53,11 @@ def test_a_file_of_a_type_that_is_not_read_is_named_or_skipped(songs: Path) -> N
     assert len(corpus.skipped) == 1 and "d.m4a" in corpus.skipped[0]
 
 
+def test_a_single_recording_is_no_corpus(songs: Path) -> None:
+    with pytest.raises(UsageError, match="a single recording; name a folder of several"):
+        open_corpus([str(songs / "c.wav")])
+
+
 def test_a_corpus_with_lists_is_no_plain_folder(jamendo: JamendoFolder) -> None:
     (jamendo.root / "filelists" / "train").unlink()
     with pytest.raises(UsageError, match="no such list"):
