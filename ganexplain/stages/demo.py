@@ -12,7 +12,7 @@ from ganexplain.runs.progress import Progress
 from ganexplain.stages.run import run
 
 CORPUS = "demo.csv"
-ITERATIONS = 200  # half of what `run` searches with: a page in a minute and a half
+ITERATIONS = 200  # half of what `run` searches with: a page in less than two minutes of a core
 
 
 @dataclass(frozen=True)

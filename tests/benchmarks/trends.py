@@ -1,9 +1,9 @@
 """Does a run behave as the method says it should?
 
-    python tests/benchmarks/trends.py runs/demo
+    python tests/benchmarks/trends.py runs/trends
 
-Reads the explanations and the selection of a finished run and says of each expected behaviour
-whether it holds.
+Reads the explanations and the selection of a grid, in RUN/explain and RUN/select, and says of each
+expected behaviour whether it holds.
 """
 
 from __future__ import annotations
