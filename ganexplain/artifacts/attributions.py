@@ -9,6 +9,7 @@ from typing import Any
 
 from ganexplain.errors import GanexplainError, short_repr
 from ganexplain.files.atomic import JsonObject, read_json
+from ganexplain.files.dataclass_files import dataclass_from_json
 from ganexplain.files.names import shorten_name
 
 KIND = "attributions"
@@ -102,6 +103,11 @@ class Attributions:
     seed: int
     configurations: tuple[Configuration, ...]
     inputs: tuple[AttributedInput, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> Attributions:
+        """The content of a file that `attribute` has written; GanexplainError for another."""
+        return dataclass_from_json(path, KIND, cls, read_json(path))
 
     def to_json(self) -> JsonObject:
         """The document."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Generic, TypeVar
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from ganexplain.artifacts.edits import EditedExcerpt
 from ganexplain.audio.difference import LevelChange
 from ganexplain.files.atomic import JsonObject
+from ganexplain.files.dataclass_files import dataclass_from_json
+from ganexplain.runs.record import FinishedRun
 
 Value = TypeVar("Value")
 
@@ -67,3 +70,19 @@ class Counterfactuals:
     def to_json(self) -> JsonObject:
         """The document."""
         return asdict(self)
+
+
+def recorded_excerpts(
+    finished: FinishedRun, out: Path, kind: type[Any]
+) -> tuple[ChangedExcerpt, ...] | tuple[EditedExcerpt, ...]:
+    """The entries of a finished run, each of a `kind`; none if one of its files is not there.
+
+    Raises GanexplainError for entries of another kind.
+    """
+    found = tuple(
+        dataclass_from_json(finished.path, "counterfactual", kind, each.values)
+        for each in finished.results.children("excerpts")
+    )
+    files = [path for entry in found for path in (*entry.sounds, entry.picture)]
+    complete = all(Path(path).is_file() for path in (out / "counterfactual.npz", *files))
+    return found if complete else ()

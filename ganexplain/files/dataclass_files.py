@@ -12,6 +12,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import numpy as np
 
 from ganexplain.files.arrays import damage_reported, read_arrays, write_arrays
+from ganexplain.files.atomic import Document
 
 T = TypeVar("T")
 CONTENT = "content"  # key of the meta
@@ -32,6 +33,16 @@ def read_dataclass(path: Path, kind: str, of: type[T]) -> T:
     arrays, meta = read_arrays(path, kind, ())
     with damage_reported(path, kind):
         found: T = _value(of, meta[CONTENT], arrays)
+    return found
+
+
+def dataclass_from_json(place: Path, kind: str, of: type[T], document: Document) -> T:
+    """The dataclass that `asdict` turned into a JSON object in the file `place`.
+
+    Raises GanexplainError for fields other than those of `of`.
+    """
+    with damage_reported(place, kind):
+        found: T = _value(of, document, {})
     return found
 
 

@@ -121,7 +121,6 @@ class SelectTask:
         """
         if not self.found:
             return None
-        self.found.note_recordings(run)
         if not self.encoder:
             self._find(self.found, run.path, progress, workers)
             return None

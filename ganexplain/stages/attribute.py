@@ -58,6 +58,12 @@ class AttributeResult:
     report: Path
     table: Sequence[Sequence[str]]
 
+    @classmethod
+    def of(cls, found: Attributions, report: Path) -> AttributeResult:
+        """The result with the table of mean measures."""
+        keys, rows = measures_table(found)
+        return cls(found, report, [["", *(MEASURES[key].title for key in keys)], *rows])
+
     def to_json(self) -> JsonObject:
         """The document of `--json`."""
         lines = aligned(self.table, left=1).splitlines()
@@ -90,15 +96,10 @@ def attribute(
     _check_first_input(config, subject, pieces[0], configurations, methods)
     with RunDirectory(out, "attribute", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
-        for name, path in source.files().items():
-            run.used(name, path)
-        for path in dict.fromkeys(piece.path for piece in pieces):
-            run.used(str(path), path)
-            if isinstance(subject.front_end, FrontEnd) and source.classifier:
-                sound = load_mono(path, subject.front_end.sample_rate)
-                warn_of_level(path, log_mel(sound, subject.front_end), subject.network)
-        for name in config.explainer:
-            run.used(f"explainer {name}", Path(name))
+        _note_inputs(run, source, subject, pieces)
+        if run.finished and (earlier := _recorded(out)):
+            run.keep_record(progress)
+            return earlier
         run.note_inputs()
         for warning in warnings:
             progress.note(warning)
@@ -114,15 +115,40 @@ def attribute(
             inputs=tuple(piece.entry for piece in done),
         )
         note_warnings(found, [piece.name for piece in pieces], progress)
-        keys, rows = measures_table(found)
         write_json(out / "attributions.json", found.to_json())
         sections = [piece.section for piece in done]
+        keys, rows = measures_table(found)
         page = report_page(found, sections, rows, keys, subject.front_end)
         write_text(out / "report.html", page)
         remove_parts(out)
         run.results["attributions"] = len(pieces) * len(configurations)
-    table = [["", *(MEASURES[key].title for key in keys)], *rows]
-    return AttributeResult(found, out / "report.html", table)
+    return AttributeResult.of(found, out / "report.html")
+
+
+def _note_inputs(
+    run: RunDirectory, source: NetworkSource, subject: Subject, pieces: Sequence[Piece]
+) -> None:
+    """Record the files of a run, and warn of recordings of an unusual level."""
+    for name, path in source.files().items():
+        run.used(name, path)
+    for path in dict.fromkeys(piece.path for piece in pieces):
+        run.used(str(path), path)
+        if isinstance(subject.front_end, FrontEnd) and source.classifier:
+            sound = load_mono(path, subject.front_end.sample_rate)
+            warn_of_level(path, log_mel(sound, subject.front_end), subject.network)
+    for name in run.config.explainer:
+        run.used(f"explainer {name}", Path(name))
+
+
+def _recorded(out: Path) -> AttributeResult | None:
+    """What a finished run has written; None if one of its files is not there."""
+    path, report = out / "attributions.json", out / "report.html"
+    if not (path.is_file() and report.is_file()):
+        return None
+    found = Attributions.read(path)
+    results = [result for each in found.inputs for result in each.results]
+    complete = all((out / each.folder / "attribution.npz").is_file() for each in results)
+    return AttributeResult.of(found, report) if complete else None
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals
+from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals, recorded_excerpts
 from ganexplain.artifacts.edits import EditedExcerpt
 from ganexplain.ascent.boundary import DecisionBoundary, decision_boundary, parse_level
 from ganexplain.ascent.changed_excerpts import CounterfactualTask, ExcerptChanger
@@ -70,14 +70,18 @@ def counterfactual(
         with RunDirectory(out, "counterfactual", config, overwrite, resume) as run:
             progress = run.keep_notes(progress)
             task.note_inputs(run)
+            unit, kind = divided.unit, ChangedExcerpt if config.on == GAN else EditedExcerpt
+            result = Counterfactuals(
+                task.source.name, config.gan, unit.layer, unit.neuron, divided.name,
+                divided.meaning, recorded_excerpts(run.finished, out, kind) if run.finished else (),
+            )  # fmt: skip
+            if result.excerpts:
+                run.keep_record(progress)
+                return result
             run.note_inputs()
             found = _change_all(opened, out, workers, progress)
             entries = tuple(one.excerpt for one in found)
-            unit = divided.unit
-            result = Counterfactuals(
-                task.source.name, config.gan, unit.layer, unit.neuron, divided.name,
-                divided.meaning, entries,
-            )  # fmt: skip
+            result = replace(result, excerpts=entries)
             for entry in entries:
                 for note in _remarks(entry):
                     progress.note(note)

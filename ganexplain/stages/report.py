@@ -58,13 +58,16 @@ def write_report(
     with RunDirectory(out, "report", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         parts = PagePart.all_of(pages, run)
+        path = out / ("index.html" if len(parts) > 1 else "report.html")
+        made = [out / unit.name / "report.html" for unit in pages.units]
+        if run.finished and all(page.is_file() for page in (path, *made)):
+            run.keep_record(progress)
+            return path
         run.note_inputs()
         work = PartWork(WrittenPage, UnitPages.open, (config, out), (pages,), steps=True)
         parted = PartedRun(out, workers, progress, "pages", len(parts) >= WORTH_PROCESSES)
         written = parted.results(parts, work)
-        path = out / "report.html"
         if lines := [page.line for page in written if page.line]:
-            path = out / "index.html"
             write_text(path, render_index(lines))
         remove_parts(out)
         run.results["bytes"] = sum(page.size for page in written)

@@ -13,8 +13,9 @@ from ganexplain.artifacts.attributions import AttributionRanking
 from ganexplain.artifacts.responses import read_responses
 from ganexplain.artifacts.selection import Selection
 from ganexplain.config import SelectConfig
-from ganexplain.files.atomic import write_json
+from ganexplain.files.atomic import read_json, write_json
 from ganexplain.files.dataclass_files import read_dataclass, write_dataclass
+from ganexplain.files.fields import Fields
 from ganexplain.networks.units import Unit
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.part_results import KIND, NumberedPart, PartedRun, PartWork
@@ -56,6 +57,11 @@ def select(
         progress = run.keep_notes(progress)
         task.note_judges(run, progress)
         parts = UnitPart.all_of(task, run)
+        if task.found:
+            task.found.note_recordings(run)
+        if run.finished and (earlier := _recorded(out, parts)):
+            run.keep_record(progress)
+            return earlier
         run.note_inputs()
         opened = UnitRanking(task, out, task.prepare(run, progress, workers))
         ranked = _rank_units(opened, parts, workers, progress)
@@ -85,6 +91,16 @@ class UnitPart(NumberedPart):
         hashes = [run.used(name, path) for name, path in zip(names, task.files, strict=True)]
         each = enumerate(zip(names, hashes, strict=True))
         return [cls(number, 1, name, digest) for number, (name, digest) in each]
+
+
+def _recorded(out: Path, parts: Sequence[UnitPart]) -> list[Selection]:
+    """What a finished run has written; empty if one of its files is not there."""
+    folders = [out / part.folder for part in parts]
+    names = "selection.json", "selection.npz", "responses.npz"
+    if not all((folder / name).is_file() for folder in folders for name in names):
+        return []
+    paths = [folder / "selection.json" for folder in folders]
+    return [Selection.from_json(Fields(f"{path}: ", read_json(path))) for path in paths]
 
 
 @dataclass(frozen=True)

@@ -43,11 +43,15 @@ def files_of(run: Path) -> dict[str, bytes]:
 def check_parts(stage: Callable[..., Any], config: Any, folder: Path, parts: int) -> list[str]:
     """Assert that a run of `parts` parts has the same files and record whoever does them.
 
-    Returns the notes of the run that one process did.
+    A run that is done is not done again. Returns the notes of the run that one process did.
     """
     one, two = folder / "one", folder / "two"
     alone = NullProgress()
-    stage(config, one, alone)
+    first = stage(config, one, alone)
+    done = {path: path.read_bytes() for path in one.rglob("*") if path.is_file()}
+    assert stage(config, one, again := NullProgress(), resume=True) == first
+    assert again.notes[-1] == f"{one}: was done before; --overwrite computes it again"
+    assert all(path.read_bytes() == data for path, data in done.items() if path.name != "log.txt")
     with pytest.raises(KeyboardInterrupt):
         stage(config, two, Stopped(two / "parts"))
     assert len(list((two / "parts").glob("0*"))) == 1

@@ -1,0 +1,102 @@
+"""Parts whose results are kept in files: their order, their notes, and what a fault says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ganexplain.config.shared import Divides
+from ganexplain.errors import GanexplainError
+from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
+from ganexplain.runs.progress import LOGGER, NullProgress, Progress, forward_warnings
+from ganexplain.runs.workers import HERE, Workers
+
+PARTS = [NumberedPart(number, units=2) for number in range(4)]
+
+
+@dataclass(frozen=True)
+class Square:
+    value: float
+
+
+class Counted(NullProgress):
+    """The steps that were started, and the units done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.titles: list[str] = []
+        self.units = 0
+
+    def start(self, description: str, total: int | None, done: int = 0) -> None:
+        self.titles.append(description)
+        self.units += done
+
+    def advance(self, units: int = 1, **values: float) -> None:
+        self.units += units
+
+
+def squares(base: float) -> Callable[[NumberedPart, Progress], Square]:
+    def square(part: NumberedPart, progress: Progress) -> Square:
+        progress.start("a square", 1)
+        progress.advance()
+        progress.note(f"part {part.number}")
+        LOGGER.warning("odd" if part.number % 2 else f"even {part.number}")
+        return Square(base * part.number**2)
+
+    return square
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A run directory, by whose settings workers know it."""
+    (tmp_path / "config.toml").write_text("")
+    return tmp_path
+
+
+def run_of(out: Path, workers: Workers, progress: Progress) -> PartedRun:
+    return PartedRun(out, workers, progress, "squares", worth_it=False)
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_results_notes_and_warnings_come_in_the_order_of_the_parts(threads: int, out: Path) -> None:
+    progress, work = Counted(), PartWork(Square, squares, (0.1,))
+    with forward_warnings(lambda message: None) as warnings, ThreadPoolExecutor(3) as pool:
+        workers = Workers.of(Divides(), pool) if threads else HERE
+        found = run_of(out, workers, progress).results(PARTS, work)
+    assert [each.value for each in found] == [0.1 * n**2 for n in range(4)]
+    assert progress.notes == [f"part {n}" for n in range(4)]
+    assert warnings == ["even 0", "odd", "even 2"]
+    assert progress.titles == ["squares"] and progress.units == 8
+
+
+def test_kept_results_are_not_made_again(out: Path) -> None:
+    run_of(out, HERE, NullProgress()).results(PARTS[:3], PartWork(Square, squares, (1.0,)))
+    progress = Counted()
+    found = run_of(out, HERE, progress).results(PARTS, PartWork(Square, squares, (10.0,)))
+    assert [each.value for each in found] == [0, 1, 4, 90]
+    assert progress.notes[0] == "3 of 4 parts were done before" and progress.units == 8
+
+
+def test_a_single_part_with_steps_shows_them_and_keeps_no_file(out: Path) -> None:
+    progress, work = Counted(), PartWork(Square, squares, (1.0,), steps=True)
+    assert run_of(out, HERE, progress).results(PARTS[1:2], work) == [Square(1.0)]
+    assert progress.titles == ["a square"] and progress.units == 1
+    assert not (out / "parts").exists()
+
+
+def test_steps_of_several_parts_are_no_units(out: Path) -> None:
+    progress, work = Counted(), PartWork(Square, squares, (1.0,), steps=True)
+    run_of(out, HERE, progress).results(PARTS, work)
+    assert progress.titles == ["squares"] and progress.units == 8
+
+
+def test_a_damaged_part_is_named(out: Path) -> None:
+    work = PartWork(Square, squares, (1.0,))
+    run_of(out, HERE, NullProgress()).results(PARTS, work)
+    PARTS[2].path(out).write_bytes(b"PK")
+    with pytest.raises(GanexplainError, match=r"parts/000002\.npz: not a complete part file"):
+        run_of(out, HERE, NullProgress()).results(PARTS, work)
