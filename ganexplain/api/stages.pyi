@@ -952,8 +952,8 @@ def attribute(
         network: Network to explain: a torch module (which is copied), a function from arrays (B,
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).
-        method: Attribution method: occlusion, lime, lime-forest, elime, grad-cam, captum:NAME,
-            random, or, with explainer, cgan or parts; a sequence for several.
+        method: Attribution method: occlusion, lime, lime-forest, elime, grad-cam, counterfactual,
+            captum:NAME, random, or, with explainer, cgan or parts; a sequence for several.
         target: Class to explain, `predicted`, or a unit as LAYER:UNIT (see `explain`).
         score: Quantity to attribute for a class: probability, logit or margin.
         outputs: Type of the outputs of network: logits, probabilities, activations (units that are

@@ -107,7 +107,9 @@ class _Attempt:
         by = self._map().requires_grad_(True)
         margin = self.search.margin(by[None])[0]
         margin = margin if self.search.upwards else -margin
-        (gradient,) = torch.autograd.grad(margin, by)
+        gradient = torch.zeros_like(by)
+        if margin.requires_grad:
+            (gradient,) = torch.autograd.grad(margin, by, materialize_grads=True)
         reached = float(margin.detach())
         if reached > self.nearest:
             self.by, self.nearest = by.detach(), reached

@@ -43,8 +43,8 @@ class AttributeConfig(NamesNetwork, Computes, Divides):
         reads=True,
     )
     method: tuple[str, ...] = setting(
-        "Attribution method: occlusion, lime, lime-forest, elime, grad-cam, captum:NAME, random, "
-        "or, with --explainer, cgan or parts; repeat for several.",
+        "Attribution method: occlusion, lime, lime-forest, elime, grad-cam, counterfactual, "
+        "captum:NAME, random, or, with --explainer, cgan or parts; repeat for several.",
         ("lime",),
         packages="ganexplain.methods",
     )
