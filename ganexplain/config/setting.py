@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, field, fields
 from typing import Any, TypeVar
@@ -123,3 +124,22 @@ def toml_bytes(stage: str, config: Any) -> bytes:
         raise UsageError(
             f"a setting contains an incomplete character ({error}); write it in full"
         ) from error
+
+
+def command_text(stage: str, config: Any) -> str:
+    """The command whose settings are those of a config, without those that have their defaults."""
+    presets: Mapping[str, Preset] = getattr(config, "PRESETS", {})
+    usual = presets.get(getattr(config, "preset", ""), {})
+    words, options = ["ganexplain", stage], []
+    for each in fields(config):
+        value, flag = getattr(config, each.name), "--" + each.name.replace("_", "-")
+        values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
+        if each.metadata["argument"]:
+            words += values
+        elif value == usual.get(each.name, each.default):
+            continue
+        elif isinstance(value, bool):
+            options.append(flag if value else f"--no-{flag.removeprefix('--')}")
+        else:
+            options += [word for one in values for word in (flag, one)]
+    return shlex.join([*words, *options, "--out", "OUT"])

@@ -27,7 +27,7 @@ from ganexplain.stages import load_stage
 from ganexplain.version import __version__
 
 # Records of when and how a run ran; `tensorboard` repeats metrics.jsonl with the time of day.
-RECORDS = ("run*.json", "log*.txt", "config.toml", "tensorboard/*")
+RECORDS = ("run*.json", "log*.txt", "config.toml", "README.md", "tensorboard/*")
 Value = TypeVar("Value")
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganexplain.artifacts.model_card import ModelCard
 from ganexplain.audio.log_mel import check_frame_by_frame
-from ganexplain.classifiers.checkpoint import Classifier, write_classifier
+from ganexplain.classifiers.checkpoint import Classifier, architecture_name, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, choose_threshold, evaluate, figures_text
 from ganexplain.classifiers.training import ClassifierTraining, check_settings, sound_input
 from ganexplain.config import TrainClassifierConfig
@@ -83,14 +84,11 @@ def train_classifier(
             if corpus.has_sound:
                 _write_files(out / "test.csv", splits["test"], evaluation)
             progress.note("test: " + figures_text(evaluation.figures))
-        classifier = Classifier(
-            freeze_network(network, torch.device("cpu")),
-            input_spec,
-            corpus.classes,
-            threshold,
-            figures,
-        )
-        write_classifier(path, classifier, config)
+        network = freeze_network(network, torch.device("cpu"))
+        found = Classifier(network, input_spec, corpus.classes, threshold, figures)
+        write_classifier(path, found, config)
+        content = f"A classifier ({architecture_name(network)}): {', '.join(corpus.classes)}."
+        ModelCard(path, content, config, splits, figures).write()
         run.results.update(figures)
     return path
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
+from ganexplain.artifacts.model_card import ModelCard
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.features import FeatureWorkers
@@ -101,6 +102,8 @@ def train_explainer(
         hashes = {source.name: source.digest() for source in sources}
         found = ExplainerFile(config.method, trained.content, trained.figures, input_spec, hashes)
         write_explainer(path, found, config)
+        content = f"A network that explains others ({config.method}): {', '.join(names)}."
+        ModelCard(path, content, config, splits, trained.figures).write()
         run.results.update(trained.figures)
     named = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
     return TrainedExplainer(path, trained.figures, trained.table, named)

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ganexplain.artifacts.model_card import ModelCard
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
@@ -97,7 +98,14 @@ def train_gan(
         gan = _with_encoder(choice, progress)
         run.results |= {"step": gan.step, **gan.figures, **choice.noted}
         write_gan(path, gan, config)
+        _write_card(path, choice, gan, config)
     return path
+
+
+def _write_card(path: Path, choice: GeneratorChoice, gan: GanFile, config: TrainGanConfig) -> None:
+    splits = {"train": choice.training.split, "valid": choice.validation.valid}
+    words = f"A GAN ({config.loss}, {gan.channels} channels) of step {gan.step}, and an encoder."
+    ModelCard(path, words, config, splits, gan.figures).write()
 
 
 def _prepare(

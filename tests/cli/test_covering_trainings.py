@@ -111,6 +111,7 @@ CLASSIFIER = {
     "precision": ("float32", "bfloat16"),
     "workers": ("0", "1"),
     "batch-size": ("1", "3"),
+    "format": ("pt", "safetensors"),
 }
 
 
@@ -148,17 +149,20 @@ def test_train_classifier_of_every_pair_of_options(command: Run, tmp_path: Path,
         "train-classifier", row["corpus"], "--epochs", "1", "--updates-per-epoch", "1",
         *words(row, "skip", "preset", "architecture", "outputs", "optimiser", "schedule", "batch",
                "level", "masks", "augment", "mix", "mixup", "balance", "precision",
-               "workers", "batch-size"),
+               "workers", "batch-size", "format"),
         "--out", out, "-q",
     )  # fmt: skip
     assert ended(done, out, "")
-    classifier = load_classifier(out / "classifier.pt", CPU)
+    classifier = load_classifier(out / f"classifier.{row['format']}", CPU)
     sound = row["corpus"].startswith("sound")
     assert classifier.classes == (("nosing", "sing") if sound else ("no", "yes"))
     with torch.no_grad():
         put_out = classifier.network(torch.zeros(2, *classifier.front_end.shape))
     assert put_out.shape == (2, int(row["outputs"]) or 1) and bool(put_out.isfinite().all())
     assert bool((out / "test.csv").exists()) is sound
+    card = (out / "README.md").read_text()
+    assert f"\n# classifier.{row['format']}\n" in card and f"- `{row['corpus']}`\n" in card
+    assert ("| split | files | hours |" in card) is sound
 
 
 @pytest.mark.parametrize(
@@ -202,6 +206,7 @@ GAN = {
     "learning-rate": ("0", "0.001"),
     "ema-decay": ("0", "0.9"),
     "encoder-steps": ("0", "1"),
+    "format": ("pt", "safetensors"),
     "sample-every": ("1", "2"),
     "precision": ("float32", "bfloat16"),
     "classifier": ("", "classifier/classifier.pt"),
@@ -235,11 +240,13 @@ def test_train_gan_of_every_pair_of_options(
 ) -> None:
     done = command("train-gan", *gan_words(row), "--out", tmp_path, "-q")
     assert ended(done, tmp_path, "")
-    generator, drawn = load_generator(tmp_path / "gan.pt", CPU)
+    path = tmp_path / f"gan.{row['format']}"
+    generator, drawn = load_generator(path, CPU)
     with torch.no_grad():
         made = generator(torch.zeros(2, 128))
     assert made.shape == (2, *drawn.shape) and bool(made.isfinite().all())
-    content = read_checkpoint(tmp_path / "gan.pt", "gan", ("step", "figures", "encoder"))
+    assert f"- `{gan_words(row)[0]}`\n" in (tmp_path / "README.md").read_text()
+    content = read_checkpoint(path, "gan", ("step", "figures", "encoder"))
     assert content["step"] == 1 and all(map(np.isfinite, content["figures"].values()))
     assert ("response_mean" in content["figures"]) is bool(row["classifier"])
 
