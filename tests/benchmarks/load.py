@@ -11,10 +11,10 @@ of the first so many hours, and trains on them for an epoch of 200 updates (pres
 the final evaluation). `predict` joins these files to one and has the command predict it, features
 not yet computed. `merge` copies the parts that a run of `explain` leaves for one unit to many,
 and merges them. `responses` gives the recordings of a corpus of about an hour (Jamendo layout) so
-many names by hard links, passes the hour through a small network once, gives its parts as many
-names, and has the command finish the run: all of it but the network. Each size has a process of its
-own, whose largest memory is told: all of it, and without the pages of files it has mapped, which
-the system takes back where it needs them.
+many names by hard links (with `--joined` those of each split as one), passes the hour through a
+small network once, gives its parts as many names, and has the command finish the run: all of it
+but the network. Each size has a process of its own, whose largest memory is told: all of it, and
+without the pages of files it has mapped, which the system takes back where it needs them.
 """
 
 from __future__ import annotations
@@ -225,6 +225,31 @@ def merge(out: Path) -> None:
     print(f"{what}  {spent:6.1f} s ({1000 * spent / len(merged):.1f} ms a unit)  {memory}")
 
 
+def joined_recordings(corpus: Path, folder: Path) -> Path:
+    """A corpus with the recordings of each split of a corpus as one, under four names."""
+    for name in ("audio", "labels", "filelists"):
+        (folder / name).mkdir(parents=True)
+    for split in SPLITS:
+        sounds, labels, begin = [], [], 0.0
+        for name in (corpus / "filelists" / split).read_text().split():
+            sounds.append(load_mono(corpus / "audio" / name, RATE))
+            length = sounds[-1].size / RATE
+            for line in (corpus / "labels" / name).with_suffix(".lab").read_text().splitlines():
+                start, end, label = line.split()
+                labels.append(
+                    f"{begin + float(start):.3f} {begin + min(float(end), length):.3f} {label}"
+                )
+            begin += length
+        names = [f"{split}-{number}" for number in range(4)]
+        for name in names:
+            with sf.SoundFile(folder / "audio" / f"{name}.ogg", "w", RATE, 1) as out:
+                for sound in sounds:  # not as one, which Vorbis cannot write
+                    out.write(sound)
+            (folder / "labels" / f"{name}.lab").write_text("\n".join(labels))
+        (folder / "filelists" / split).write_text("\n".join(f"{name}.ogg" for name in names))
+    return folder
+
+
 def real_hour(corpus: Path, folder: Path) -> dict[str, list[str]]:
     """Copy a corpus of about an hour, in whole parts, and make its parts; its files by split."""
     from ganexplain.corpora.load import open_corpus
@@ -256,15 +281,16 @@ def responses_config(corpus: Path) -> ResponsesConfig:
     )  # fmt: skip
 
 
-def make_copies(hour: Path, names: dict[str, list[str]], hours: int) -> Path:
-    """The recordings and parts of an hour under so many names; the folder of the corpus."""
+def make_copies(hour: Path, names: dict[str, list[str]], hours: int, each: int) -> Path:
+    """The recordings and parts of `each` hours as so many hours; the folder of the corpus."""
     from ganexplain.selection.response_parts import RECORDINGS, ResponsePart
 
     corpus, parts = hour.parent / f"{hours}-hours", hour.parent / f"{hours}-parts"
+    copies = hours // each
     for folder in (corpus / "audio", corpus / "labels", corpus / "filelists", parts):
         folder.mkdir(parents=True)
     for split, own in names.items():
-        listed = [(f"{copy:04d}-{name}", name) for copy in range(hours) for name in own]
+        listed = [(f"{copy:04d}-{name}", name) for copy in range(copies) for name in own]
         (corpus / "filelists" / split).write_text("\n".join(name for name, _ in listed))
         for name, source in listed:
             os.link(hour / "audio" / source, corpus / "audio" / name)
@@ -275,9 +301,9 @@ def make_copies(hour: Path, names: dict[str, list[str]], hours: int) -> Path:
         (0, len(names["valid"]), "valid+test"),
         (len(names["valid"]), len(names["valid"] + names["test"]), "valid+test"),
     ):
-        for begin in range(0, (last - first) * hours, RECORDINGS):
+        for begin in range(0, (last - first) * copies, RECORDINGS):
             made = ResponsePart(split, first + begin % (last - first), 0)
-            part = ResponsePart(split, first * hours + begin, 0)
+            part = ResponsePart(split, first * copies + begin, 0)
             os.link(made.path(hour / "parts"), part.path(parts))
             centres = np.load(made.centres_path(hour / "parts"))
             centres[:, 0] += part.first - made.first
@@ -324,6 +350,7 @@ def main() -> None:
         audio.add_argument("corpus", type=Path)
         audio.add_argument("folder", type=Path)
         audio.add_argument("--hours", type=int, nargs="+", default=usual)
+        audio.add_argument("--joined", action="store_true", help="responses: a file for each split")
     parts = kinds.add_parser("merge")
     parts.add_argument("folder", type=Path)
     parts.add_argument("--units", type=int, nargs="+", default=[100, 1000])
@@ -344,9 +371,12 @@ def main() -> None:
             make_parts(asked.folder, units)
             subprocess.run([*again, "merge-one", asked.folder / f"{units}-units"], check=True)
     elif asked.what == "responses":
-        names = real_hour(asked.corpus, asked.folder)
+        given, folder, each = asked.corpus, asked.folder / "as-listed", 1
+        if asked.joined:
+            given, folder, each = joined_recordings(given, asked.folder / "joined"), asked.folder, 4
+        names = real_hour(given, folder)
         for hours in asked.hours:
-            corpus = make_copies(asked.folder / "hour", names, hours)
+            corpus = make_copies(folder / "hour", names, hours, each)
             stop_responses(corpus)
             subprocess.run([*again, "responses-one", corpus], check=True)
     elif asked.what == "responses-one":
