@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import tempfile
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ from ganexplain.files.atomic import Document, atomic_file, existing_file
 from ganexplain.files.bounded import parse_json
 
 SCHEMA = 1
+CHUNK = 2**24  # bytes that are written at once
 
 
 def write_arrays(path: Path, kind: str, arrays: Mapping[str, np.ndarray], meta: Document) -> None:
@@ -97,6 +100,28 @@ def write_rows(path: Path, blocks: Iterable[np.ndarray]) -> None:
         assert header is not None
         stream.seek(0)
         np.lib.format.write_array_header_1_0(stream, header)
+
+
+def scratch_array(shape: Sequence[int], dtype: np.dtype[Any]) -> np.ndarray:
+    """Zeros in a file without a name, which the system writes out where memory is short.
+
+    The file, in the folder for temporary files, ends with the array. Raises GanexplainError where
+    there is no room for it.
+    """
+    size = math.prod(shape) * dtype.itemsize
+    if not size:
+        return np.zeros(shape, dtype)
+    with tempfile.TemporaryFile() as stream:
+        try:  # without its room, writing into the array would end the process
+            for first in range(0, size, CHUNK):
+                stream.write(bytes(min(CHUNK, size - first)))
+            stream.flush()
+        except OSError as error:
+            raise GanexplainError(
+                f"{tempfile.gettempdir()}: no room for {size / 1e9:.1f} GB ({error.strerror}); "
+                "make room, or name another folder in TMPDIR"
+            ) from error
+        return np.memmap(stream, dtype, "r+", shape=tuple(shape))
 
 
 def read_vector(path: Path) -> np.ndarray:

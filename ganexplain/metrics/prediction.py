@@ -16,6 +16,7 @@ import numpy as np
 
 from ganexplain.metrics.bootstrap import interval, resample_rows
 from ganexplain.metrics.distances import gaussian, median_distance
+from ganexplain.metrics.moments import Moments
 from ganexplain.metrics.regression import fitted, residual
 from ganexplain.metrics.shares import exact_interval
 from ganexplain.metrics.sharing import ALL
@@ -25,6 +26,7 @@ FEW, SOME = 0.01, 0.1  # shares of excerpts that are compared with others
 MOST_PAIRS = 20_000  # drawn at random where there are more
 BLOCK = 10  # excerpts of nearly the same fit, of which the strongest and the weakest are a pair
 ROUNDING = 1e-9  # share of values up to which differences are only rounding
+ROWS = 4096  # excerpts that are computed with at once
 MOST_FOR_WIDTH = 2000  # excerpts whose distances decide the width of the kernel
 
 
@@ -45,7 +47,7 @@ class Kernel:
     """A Gaussian kernel around M encoded excerpts (M, D), as wide as their median distance.
 
     The unit of each dimension is its deviation over the excerpts: `scale` (D,) is its inverse, 0
-    for those that never change. The excerpts are in these units.
+    for those that never change. The excerpts may be in a file: a block of them is read at a time.
     """
 
     excerpts: np.ndarray
@@ -55,25 +57,42 @@ class Kernel:
     @classmethod
     def around(cls, excerpts: np.ndarray) -> Kernel:
         """The kernel of excerpts; of many, equally spaced ones decide the width."""
-        rows = np.asarray(excerpts, dtype=np.float64)
-        deviation = rows.std(axis=0)
-        changes = deviation > ROUNDING * np.abs(rows).max(axis=0)
+        deviation = Moments.of(_blocks(excerpts)).deviations()
+        largest = np.max([np.abs(block).max(axis=0) for block in _blocks(excerpts)], axis=0)
+        changes = deviation > ROUNDING * largest
         scale = np.divide(1, deviation, out=np.zeros_like(deviation), where=changes)
-        rows = rows * scale
-        some = rows[:: -(-len(rows) // MOST_FOR_WIDTH)]
-        return cls(rows, median_distance(some) if len(some) > 1 else 0.0, scale)
+        some = np.asarray(excerpts[:: -(-len(excerpts) // MOST_FOR_WIDTH)], np.float64) * scale
+        return cls(excerpts, median_distance(some) if len(some) > 1 else 0.0, scale)
+
+    def only(self, rows: np.ndarray) -> Kernel:
+        """The same kernel with some of its excerpts."""
+        return replace(self, excerpts=self.excerpts[rows])
 
     def similarities(self, examples: np.ndarray) -> np.ndarray:
         """Similarities (M, N), 0 to 1, of the excerpts to N encoded examples (N, D)."""
-        if not self.width:  # the excerpts are all the same: they cannot be told apart
-            return np.ones((len(self.excerpts), len(examples)))
         scaled = np.asarray(examples, dtype=np.float64) * self.scale
-        return gaussian(self.excerpts, scaled, self.width)
+        return np.concatenate([self._similar(block, scaled) for block in _blocks(self.excerpts)])
 
     def contrast(self, strong: np.ndarray, weak: np.ndarray) -> np.ndarray:
         """Mean similarity (M,) to strong examples (N, D) minus that to weak ones (N', D)."""
-        ours, theirs = self.similarities(strong), self.similarities(weak)
-        return np.asarray(ours.mean(axis=1) - theirs.mean(axis=1))
+        ours, theirs = (np.asarray(each, np.float64) * self.scale for each in (strong, weak))
+        return np.concatenate(
+            [
+                self._similar(block, ours).mean(axis=1) - self._similar(block, theirs).mean(axis=1)
+                for block in _blocks(self.excerpts)
+            ]
+        )
+
+    def _similar(self, block: np.ndarray, scaled: np.ndarray) -> np.ndarray:
+        """Similarities (m, N) of some excerpts (m, D) to examples in units of deviations."""
+        if not self.width:  # the excerpts are all the same: they cannot be told apart
+            return np.ones((len(block), len(scaled)))
+        return gaussian(block * self.scale, scaled, self.width)
+
+
+def _blocks(excerpts: np.ndarray) -> list[np.ndarray]:
+    """Views of blocks of rows (m, D) of excerpts, float64 where they are computed with."""
+    return [excerpts[first : first + ROWS] for first in range(0, max(len(excerpts), 1), ROWS)]
 
 
 @dataclass(frozen=True)
@@ -223,22 +242,28 @@ class HeldOut:
 class Probe:
     """Held-out excerpts by which a selection tests examples of one direction.
 
-    The pairs are of the tenth that excites the unit most that way, and the rest; `baseline` (M,) is
-    the similarity of the excerpts to samples of the GAN, which stand for the other direction.
+    The pairs are of the tenth that excites the unit most that way, and the rest, numbered among
+    the excerpts of the `kernel`, which are those of pairs alone; `baseline` (M,) is the similarity
+    of these to samples of the GAN, which stand for the other direction; `count` is that of all.
     """
 
     kernel: Kernel
     pairs: Pairs
     baseline: np.ndarray
+    count: int
 
     @classmethod
     def of(
         cls, encoded: np.ndarray, held_out: HeldOut, direction: str, samples: np.ndarray, seed: int
     ) -> Probe:
         """The probe of excerpts encoded as (M, D), for `max` or `min`, and encoded samples."""
-        kernel, sign = Kernel.around(encoded), 1 if direction == "max" else -1
+        sign = 1 if direction == "max" else -1
         pairs = choose_pairs(sign * held_out.response, held_out.outputs, seed)["top"]
-        return cls(kernel, pairs, kernel.similarities(samples).mean(axis=1))
+        both = np.concatenate([pairs.strong, pairs.weak])
+        rows, numbers = np.unique(both, return_inverse=True)
+        kernel = Kernel.around(encoded).only(rows)
+        own = Pairs(*np.split(numbers.reshape(-1), 2))
+        return cls(kernel, own, kernel.similarities(samples).mean(axis=1), len(encoded))
 
     def errors(self, examples: np.ndarray, counts: np.ndarray) -> np.ndarray:
         """Shares of wrong pairs (B,) of B sets with example i (N, D) `counts` (B, N) times."""

@@ -24,6 +24,7 @@ from ganexplain.artifacts.prediction import (
 )
 from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.errors import TooFewExcerpts
+from ganexplain.files.arrays import scratch_array
 from ganexplain.metrics.bootstrap import interval
 from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights, share_interval
 from ganexplain.metrics.regression import explained_share
@@ -61,7 +62,7 @@ class ExampleSet:
 
 @dataclass(frozen=True)
 class Probes:
-    """M held-out excerpts as the network and the encoders see them.
+    """M held-out excerpts as the network and the encoders see them, in files.
 
     `responses` has the responses (M,) of units, `outputs` (M, H) the `output_regressors` of
     the network, `encoded` the vectors (M, D) by the name of an encoder, `recording` (M,) numbers of
@@ -87,24 +88,24 @@ class Probes:
         centres, output = split.whole_excerpts(hop_frames), explained.names.output
         layers = {unit.layer for unit in units} | {output}
         wanted = {layer: find_layer(explained.network, layer) for layer in layers}
-        parts: dict[str | Unit, list[np.ndarray]] = {}
+        found: dict[str | Unit, np.ndarray] = {}
         progress.start("held-out excerpts", len(centres))
         for first in range(0, len(centres), BATCH):
             mel = split.gather(centres[first : first + BATCH])
-            with record_outputs(explained.network, wanted) as found, torch.no_grad():
+            with record_outputs(explained.network, wanted) as recorded, torch.no_grad():
                 explained.network(torch.from_numpy(mel).to(explained.device))
-            values: dict[str | Unit, torch.Tensor] = {"": unit_values(found[output])}
-            values |= {unit: unit.read(found[unit.layer]) for unit in units}
-            for key, value in values.items():
-                parts.setdefault(key, []).append(value.cpu().numpy())
-            for encoder in encoders:
-                parts.setdefault(encoder.name, []).append(encoder.encode(mel))
+            values: dict[str | Unit, np.ndarray] = {"": unit_values(recorded[output]).cpu().numpy()}
+            values |= {unit: unit.read(recorded[unit.layer]).cpu().numpy() for unit in units}
+            values |= {encoder.name: encoder.encode(mel) for encoder in encoders}
+            for key, rows in values.items():
+                if key not in found:
+                    found[key] = scratch_array((len(centres), *rows.shape[1:]), rows.dtype)
+                found[key][first : first + len(rows)] = rows
             progress.advance(len(mel))
-        whole = {key: np.concatenate(rows) for key, rows in parts.items()}
         return cls(
-            {unit: whole[unit] for unit in units},
-            output_regressors(whole[""]),
-            {encoder.name: whole[encoder.name] for encoder in encoders},
+            {unit: found[unit] for unit in units},
+            output_regressors(found[""]),
+            {encoder.name: found[encoder.name] for encoder in encoders},
             np.unique(centres[:, 0], return_inverse=True)[1],
         )
 

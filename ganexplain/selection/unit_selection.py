@@ -121,7 +121,7 @@ class UnitSelection:
         found = [text for text in grave if text]
         if self.probe and not len(self.probe.pairs.strong):
             found.append(
-                f"the response is the same to all {len(self.probe.baseline)} excerpts of the "
+                f"the response is the same to all {self.probe.count} excerpts of the "
                 "validation split: no setting can predict better than another"
             )
         return found + score_warnings(made, self.compared)

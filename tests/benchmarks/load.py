@@ -243,8 +243,9 @@ def joined_recordings(corpus: Path, folder: Path) -> Path:
         names = [f"{split}-{number}" for number in range(4)]
         for name in names:
             with sf.SoundFile(folder / "audio" / f"{name}.ogg", "w", RATE, 1) as out:
-                for sound in sounds:  # not as one, which Vorbis cannot write
-                    out.write(sound)
+                whole = np.concatenate(sounds)
+                for first in range(0, whole.size, RATE):  # libsndfile dies of more Vorbis at once
+                    out.write(whole[first : first + RATE])
             (folder / "labels" / f"{name}.lab").write_text("\n".join(labels))
         (folder / "filelists" / split).write_text("\n".join(f"{name}.ogg" for name in names))
     return folder

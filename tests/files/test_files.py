@@ -6,10 +6,13 @@ import errno
 import io
 import json
 import os
+import tempfile
 import tomllib
 import zipfile
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +25,13 @@ from ganexplain.cli.errors import one_line_errors
 from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
 from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
 from ganexplain.files import atomic
-from ganexplain.files.arrays import read_arrays, try_open_array, write_arrays, write_rows
+from ganexplain.files.arrays import (
+    read_arrays,
+    scratch_array,
+    try_open_array,
+    write_arrays,
+    write_rows,
+)
 from ganexplain.files.atomic import atomic_file, file_hash, read_json, write_bytes, write_json
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.checkpoint import load_generator
@@ -599,3 +608,26 @@ def test_run_directory_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
     with run_in(tmp_path / "run", overwrite=True):
         pass
     assert names_in(tmp_path / "scratch") == ["config.toml", "log.txt", "run.json"]
+
+
+def test_a_scratch_array_is_written_and_read_and_has_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    found = scratch_array((3, 2), np.dtype(np.float32))
+    found[1] = 5
+    assert found.tolist() == [[0, 0], [5, 5], [0, 0]] and not list(tmp_path.iterdir())
+    assert scratch_array((0, 4), np.dtype(np.float64)).shape == (0, 4)
+
+
+def test_no_room_for_a_scratch_array_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> object:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    stream = SimpleNamespace(write=full)
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: nullcontext(stream))
+    with pytest.raises(GanexplainError, match=r"no room for 0\.1 GB .*TMPDIR"):
+        scratch_array((10**7,), np.dtype(np.float64))

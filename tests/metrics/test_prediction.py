@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ganexplain.metrics import prediction
 from ganexplain.metrics.prediction import (
     DIFFICULTIES,
     Counts,
@@ -57,7 +58,9 @@ def test_identical_sets_predict_half(excerpts: Excerpts) -> None:
     assert set(shares(contrast, excerpts).values()) == {0.5}
 
 
-def test_the_contrast_is_that_of_a_loop() -> None:
+@pytest.mark.parametrize("rows", [4096, 4, 1])
+def test_the_contrast_is_that_of_a_loop(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prediction, "ROWS", rows)
     stream = np.random.default_rng(2)
     encoded, strong, weak = (stream.normal(size=(n, 4)) * [1, 50, 0.2, 3] for n in (11, 3, 5))
     contrast = Kernel.around(encoded).contrast(strong, weak)
@@ -80,6 +83,24 @@ def test_the_unit_of_a_dimension_and_one_that_never_changes_do_not_matter() -> N
     np.testing.assert_allclose(
         Kernel.around(other[0]).contrast(*other[1:]), Kernel.around(encoded).contrast(strong, weak)
     )
+
+
+@pytest.mark.parametrize("direction, sign", [("max", 1), ("min", -1)])
+def test_the_errors_of_a_probe_are_those_of_a_loop_over_its_pairs(
+    direction: str, sign: int, excerpts: Excerpts
+) -> None:
+    response, outputs, recording = excerpts
+    stream = np.random.default_rng(6)
+    encoded, examples, samples = (stream.normal(size=(n, 3)) for n in (120, 4, 9))
+    held_out = HeldOut(response, outputs, recording)
+    probe = Probe.of(encoded, held_out, direction, samples, 7)
+    counts = np.array([[1, 1, 1, 1], [2, 0, 1, 1]])
+    every = [np.repeat(examples, count, axis=0) for count in counts]
+    contrasts = [Kernel.around(encoded).contrast(each, samples) for each in every]
+    pairs = choose_pairs(sign * response, outputs, 7)["top"]
+    wanted = [np.mean(c[pairs.weak] > c[pairs.strong]) for c in contrasts]
+    np.testing.assert_allclose(probe.errors(examples, counts), wanted)
+    assert probe.count == 120 and len(probe.baseline) <= 120
 
 
 def test_the_shares_are_those_of_a_loop_over_all_pairs(excerpts: Excerpts) -> None:
