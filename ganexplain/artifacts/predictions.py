@@ -1,15 +1,15 @@
-"""The document of `predict`, for `--json` and its `run.json`, and the files of its parts."""
+"""The document of `predict`, for `--json` and its `run.json`, and its parts."""
 
 from __future__ import annotations
 
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from ganexplain.files.atomic import JsonObject, read_json, read_text, write_json, write_table
+from ganexplain.files.atomic import JsonObject, read_text, write_table
 from ganexplain.files.fields import Fields
 
 
@@ -46,12 +46,6 @@ class PicturePrediction:
     file: str
     class_name: str
     probabilities: Mapping[str, float]
-
-    @classmethod
-    def from_json(cls, fields: Fields) -> Self:
-        """An entry of `files`; errors as `Fields`."""
-        probabilities = _numbers(fields.child("probabilities"))
-        return cls(fields.text("file"), fields.text("class"), probabilities)
 
     def to_json(self) -> JsonObject:
         """An entry of `files`."""
@@ -121,41 +115,15 @@ class Predictions:
 
 @dataclass(frozen=True)
 class PredictedPart:
-    """What is predicted for some files of a run, kept until all are done.
+    """What is predicted for some files of a run.
 
-    `skipped` are the errors of skipped files, `warnings` what is unusual about others, `inputs`
-    the SHA-256 of recordings by their path.
+    `skipped` are the errors of skipped files, `inputs` the SHA-256 of recordings by their path.
     """
 
     recordings: tuple[RecordingPrediction, ...] = ()
     pictures: tuple[PicturePrediction, ...] = ()
     skipped: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    inputs: Mapping[str, str] | None = None
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """The part in a file; errors as `Fields`."""
-        fields = Fields(f"{path}: ", read_json(path))
-        inputs = fields.child("inputs")
-        return cls(
-            tuple(map(RecordingPrediction.from_json, fields.children("recordings"))),
-            tuple(map(PicturePrediction.from_json, fields.children("pictures"))),
-            fields.texts("skipped"),
-            fields.texts("warnings"),
-            {name: inputs.text(name) for name in inputs},
-        )
-
-    def write(self, path: Path) -> None:
-        """Write the file."""
-        document = {
-            "recordings": [asdict(each) for each in self.recordings],
-            "pictures": [each.to_json() for each in self.pictures],
-            "skipped": list(self.skipped),
-            "warnings": list(self.warnings),
-            "inputs": dict(self.inputs or {}),
-        }
-        write_json(path, document)
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def _numbers(fields: Fields) -> dict[str, float]:

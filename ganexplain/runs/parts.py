@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,24 +12,6 @@ from ganexplain.runs.progress import Progress
 Part = TypeVar("Part")
 
 PARTS_FOLDER = "parts"  # of a run directory
-
-
-@dataclass(frozen=True)
-class FilePart:
-    """Some of the files that a run reads; `first` is the number of the first."""
-
-    first: int
-    files: tuple[Path, ...]
-
-    @classmethod
-    def all_of(cls, files: Sequence[Path], size: int) -> list[FilePart]:
-        """The parts of all files, of at most `size` each."""
-        starts = range(0, len(files), size)
-        return [cls(first, tuple(files[first : first + size])) for first in starts]
-
-    def path(self, out: Path) -> Path:
-        """The path of its file below the run directory."""
-        return out / PARTS_FOLDER / f"{self.first:06d}.json"
 
 
 def parts_to_do(

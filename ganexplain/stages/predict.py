@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,15 +46,10 @@ from ganexplain.networks.target import NetworkSource, load_target
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.parts import FilePart, parts_to_do, remove_parts
-from ganexplain.runs.progress import (
-    LOGGER,
-    NullProgress,
-    Progress,
-    forward_warnings,
-    note_skipped,
-)
-from ganexplain.runs.workers import DividedWork, Workers
+from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
+from ganexplain.runs.parts import remove_parts
+from ganexplain.runs.progress import NullProgress, Progress, note_skipped
+from ganexplain.runs.workers import Workers
 
 TABLE = "predictions.csv"
 WORTH_PROCESSES = 32  # parts from which several processes are faster
@@ -99,10 +94,7 @@ def predict(
             return again
         run.note_inputs()
         parts = FilePart.all_of(paths, 1 if sound else CHUNK_PICTURES)
-        _make_parts(config, out, parts, workers, predictor, progress)
-        found = _joined(PredictedPart.read(part.path(out)) for part in parts)
-        for warning in found.warnings:  # of other processes
-            LOGGER.warning("%s", warning)
+        found = _predict_parts(config, parts, predictor, out, workers, progress)
         note_skipped(progress, found.skipped)
         done = replace(
             done, skipped=found.skipped, recordings=found.recordings, pictures=found.pictures
@@ -112,40 +104,49 @@ def predict(
     return done
 
 
-def _make_parts(
+@dataclass(frozen=True)
+class FilePart(NumberedPart):
+    """Some of the files; its number is that of the first."""
+
+    files: tuple[Path, ...]
+
+    @classmethod
+    def all_of(cls, files: Sequence[Path], size: int) -> list[FilePart]:
+        """The parts of all files, of at most `size` each."""
+        starts = range(0, len(files), size)
+        some = (tuple(files[first : first + size]) for first in starts)
+        return [cls(first, len(part), part) for first, part in zip(starts, some, strict=True)]
+
+
+def _predict_parts(
     config: PredictConfig,
-    out: Path,
     parts: Sequence[FilePart],
-    workers: Workers,
     predictor: Predictor,
+    out: Path,
+    workers: Workers,
     progress: Progress,
-) -> None:
-    """Predict the parts that are not done yet."""
-    todo = parts_to_do(parts, lambda part: part.path(out).is_file(), progress)
-    files, left = (sum(len(part.files) for part in some) for some in (parts, todo))
-    progress.start("predicting", files, files - left)
+) -> PredictedPart:
+    """The predictions of all parts, of which those of an earlier run are kept."""
     if isinstance(predictor, NetworkPredictor):  # a folder may change before a worker reads it
         config = replace(config, outputs=predictor.kind)
-    worth_it = pick_device(config.device).type == "cpu" and len(todo) >= WORTH_PROCESSES
-    work = DividedWork(PartPrediction, (config, out), out, loaded=(predictor,))
-    workers.do(todo, work, progress.advance, worth_it)
+    worth_it = pick_device(config.device).type == "cpu" and len(parts) >= WORTH_PROCESSES
+    work = PartWork(PredictedPart, PartPrediction, (config, out), (predictor,))
+    return _joined(PartedRun(out, workers, progress, "predicting", worth_it).results(parts, work))
 
 
-def _joined(parts: Iterable[PredictedPart]) -> PredictedPart:
+def _joined(found: Sequence[PredictedPart]) -> PredictedPart:
     """All parts as one."""
-    found = list(parts)
     return PredictedPart(
         tuple(each for part in found for each in part.recordings),
         tuple(each for part in found for each in part.pictures),
         tuple(reason for part in found for reason in part.skipped),
-        tuple(warning for part in found for warning in part.warnings),
-        {name: digest for part in found for name, digest in (part.inputs or {}).items()},
+        {name: digest for part in found for name, digest in part.inputs.items()},
     )
 
 
 def _record_recordings(run: RunDirectory, done: Predictions, found: PredictedPart) -> None:
     """Write the predictions for recordings into `run.json`."""
-    for name, digest in (found.inputs or {}).items():
+    for name, digest in found.inputs.items():
         if run.used(name, Path(name)) != digest:
             raise GanexplainError(
                 f"{name}: has changed since it was predicted; start again with --overwrite"
@@ -189,22 +190,17 @@ class PartPrediction:
         self.sound = bool(self.predictor.front_end.sound_rate)
         self.names = output_names(list(map(Path, config.files))) if self.sound else []
 
-    def __call__(self, part: FilePart, advance: Callable[[int], None]) -> None:
-        """Predict the files of a part, and write its file last."""
-        with forward_warnings(lambda message: None) as warnings:
-            earlier = len(warnings)
-            found = self._recordings(part, advance) if self.sound else self._pictures(part)
-            advance(0)  # ends a task whose command has ended
-            replace(found, warnings=tuple(warnings[earlier:])).write(part.path(self.out))
-        advance(len(part.files))
+    def __call__(self, part: FilePart, progress: Progress) -> PredictedPart:
+        """Predict the files of a part."""
+        return self._recordings(part, progress) if self.sound else self._pictures(part)
 
-    def _recordings(self, part: FilePart, advance: Callable[[int], None]) -> PredictedPart:
+    def _recordings(self, part: FilePart, progress: Progress) -> PredictedPart:
         found, skipped, inputs = [], list[str](), {}
-        for number, path in enumerate(part.files, part.first):
+        for number, path in enumerate(part.files, part.number):
             with skipping_bad_file(self.config.skip_bad_files, skipped.append):
                 predicted = self.predictor.predict(path, cache_directory(self.config.cache))
                 inputs[str(path)] = file_hash(path)
-                advance(0)
+                progress.advance(0)
                 found.append(_write(self.out / self.names[number], path, predicted))
         return PredictedPart(tuple(found), skipped=tuple(skipped), inputs=inputs)
 
