@@ -152,7 +152,8 @@ class StartChange:
         """What is opened already, or the same by the settings, for the rest of the process."""
         if opened:
             return opened
-        task, kept = _open_task(config), ExitStack()
+        needed = config if config.on == RECORDING else replace(config, start_from=())
+        task, kept = _open_task(needed), ExitStack()
         divided = kept.enter_context(decision_boundary(config, task.explained, task.trials()))
         found = cls(task, divided, out)
         found.open_for_good = kept

@@ -90,6 +90,23 @@ def test_a_judge_is_asked_about_what_is_written(two: tuple[Path, Finished]) -> N
         assert judged["agrees"] == ((after > before) == (entry["sides"]["edited"] == "sing"))
 
 
+@pytest.mark.slow
+def test_a_run_from_before_there_were_edits_is_repeated_on_the_gan(
+    command: Run, tmp_path: Path
+) -> None:
+    gan = ("--on", "gan", "--gan", PRETRAINED / "gan.pt", "--griffin-lim-iterations", "1")
+    steps = ("--iterations", "1", "--refine-steps", "1", "-q")
+    words = ("--start-from", f"{SUNG}@5", *CLASSIFIER, *gan, *steps)
+    assert command("counterfactual", *words, "--out", tmp_path / "old").code == 0
+    config = tmp_path / "old" / "config.toml"
+    lines = config.read_text().splitlines(keepends=True)
+    new = ("on =", "cells =", "judge =")
+    config.write_text("".join(line for line in lines if not line.startswith(new)))
+    done = command("rerun", tmp_path / "old", "--out", tmp_path / "again", "-q")
+    assert done.code == 0 and "equal" in done.out, done.err
+    assert 'on = "gan"' in (tmp_path / "again" / "config.toml").read_text()
+
+
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     sound = np.random.default_rng(0).uniform(-1, 1, 1000).astype(np.float32)
     (tmp_path / "a.flac").write_bytes(encode_flac(sound, 22050))
