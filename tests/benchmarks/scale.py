@@ -2,11 +2,11 @@
 
     python tests/benchmarks/scale.py --corpus sample_data --kills 5
 
-`responses`, `predict` and `explain` run with one process, and on a Dask scheduler on loopback with
-one and with two workers. Then a worker, the command and the scheduler are killed in turn, with
+Each stage runs with one process, and on a Dask scheduler on loopback with one and with two workers.
+Then a worker, the command and the scheduler are killed in turn, with
 SIGKILL, each `--kills` times; the command is repeated with --resume until it is done. Prints one
-JSON line a measurement: seconds, files that differ from those of one process, and the speed of two
-workers over twice that of one.
+JSON line a measurement: seconds, files that differ from those of one process (but for the seconds
+that `attribute` reports), and the speed of two workers over twice that of one.
 """
 
 from __future__ import annotations
@@ -26,11 +26,25 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 ROOT = Path(__file__).parents[2]
 PRETRAINED = ROOT / "sample_data" / "pretrained"
-RESULTS = (".npz", ".csv", ".lab", ".png")
+RESULTS = (".npz", ".csv", ".lab", ".png", ".flac", ".html")
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 NETWORKS = ("--classifier", str(PRETRAINED / "classifier.pt"))
+
+SOUNDS = sorted(map(str, (ROOT / "sample_data" / "audio").iterdir()))
+STAGES = {
+    "responses": ["responses", "{corpus}", *NETWORKS, "--layer", "fc8", "--neuron", "0-3"],
+    "predict": ["predict", *SOUNDS, *NETWORKS],
+    "attribute": ["attribute", *(f"{sound}@3" for sound in SOUNDS[:16]), *NETWORKS, "--method",
+                  "occlusion", "--segments", "4x2"],
+    "explain": ["explain", *NETWORKS, "--gan", str(PRETRAINED / "gan.pt"), "--layer", "fc8",
+                "--neuron", "0-7", "--batch-size", "8", "--examples", "8", "--iterations", "60",
+                "--learning-rate", "0.1", "--prior-weight", "0.01"],
+    "select": ["select", "{folder}/explain", "--corpus", "{corpus}"],
+}  # fmt: skip
 
 
 @dataclass
@@ -111,10 +125,18 @@ def seconds(words: Sequence[str], out: Path, workers: str) -> float:
     return time.monotonic() - began
 
 
+def content(file: Path) -> bytes | dict[str, bytes]:
+    """What a file contains, without the time that an attribution took."""
+    if file.name != "attribution.npz":
+        return file.read_bytes()
+    with np.load(file) as arrays:
+        return {key: arrays[key].tobytes() for key in arrays if key not in ("seconds", "meta")}
+
+
 def different(one: Path, other: Path) -> list[str]:
     """The result files that two runs do not have in common, byte for byte."""
     runs = [
-        {str(f.relative_to(run)): f.read_bytes() for f in run.rglob("*") if f.suffix in RESULTS}
+        {str(f.relative_to(run)): content(f) for f in run.rglob("*") if f.suffix in RESULTS}
         for run in (one, other)
     ]
     return sorted(name for name in {*runs[0], *runs[1]} if runs[0].get(name) != runs[1].get(name))
@@ -153,19 +175,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", default=str(ROOT / "sample_data"))
     parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--stages", nargs="*", default=["responses", "predict", "explain"])
+    parser.add_argument("--stages", nargs="*", default=list(STAGES))
     options = parser.parse_args()
-    sounds = sorted(map(str, (ROOT / "sample_data" / "audio").iterdir()))
-    stages = {
-        "responses": ["responses", options.corpus, *NETWORKS, "--layer", "fc8", "--neuron", "0-3"],
-        "predict": ["predict", *sounds, *NETWORKS],
-        "explain": ["explain", *NETWORKS, "--gan", str(PRETRAINED / "gan.pt"), "--layer", "fc8",
-                    "--neuron", "0-7", "--batch-size", "8", "--examples", "8", "--iterations", "60",
-                    "--learning-rate", "0.1", "--prior-weight", "0.01"],
-    }  # fmt: skip
     for name in options.stages:
-        with tempfile.TemporaryDirectory() as folder:
-            _measure(name, stages[name], Path(folder), options.kills)
+        with tempfile.TemporaryDirectory() as text:
+            folder = Path(text)
+            if name == "select":
+                seconds(STAGES["explain"], folder / "explain", "1")
+            words = [each.format(folder=folder, corpus=options.corpus) for each in STAGES[name]]
+            _measure(name, words, folder, options.kills)
 
 
 def _measure(name: str, words: Sequence[str], folder: Path, kills: int) -> None:
