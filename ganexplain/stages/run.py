@@ -37,14 +37,21 @@ Config = TypeVar("Config")
 class Step:
     """A stage of the way: its name, which its folder has too, its function and its settings.
 
-    `purpose` says what it does. A stage that `resumes` keeps parts of its work.
+    `purpose` says what it does, and `output` names a file of each unit. A stage that `resumes`
+    keeps parts of its work.
     """
 
     name: str
     do: Callable[..., object]
     config: Any
     purpose: str
-    resumes: bool = False
+    output: str
+    resumes: bool = True
+
+    def is_done(self, out: Path) -> bool:
+        """Whether an earlier run has done it with the same settings; errors as `is_finished`."""
+        folder = out / self.name
+        return is_finished(folder, self.name, self.config) and any(folder.rglob(self.output))
 
     def run(self, out: Path, progress: Progress, overwrite: bool, resume: bool) -> None:
         """Do it into its folder in `out`; with `resume` from what an earlier run has left."""
@@ -78,7 +85,7 @@ def run(
             "again, or name another"
         )
     todo = list(way)
-    while resume and todo and is_finished(out / todo[0].name, todo[0].name, todo[0].config):
+    while resume and todo and todo[0].is_done(out):
         progress.note(f"{todo.pop(0).name}: done before")
     if todo:
         announce(todo, expected_seconds(config, searched, corpus), out, progress)
@@ -147,7 +154,7 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
             responses,
             stage_config(ResponsesConfig, config, top=config.examples),
             "finds the real excerpts that drive the unit most and least",
-            resumes=True,
+            "responses.npz",
         ),
         Step(
             "explain",
@@ -159,14 +166,14 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
                 responses=found if config.search == "adaptive" else "",
             ),
             "searches the GAN for excerpts that drive it as much",
-            resumes=True,
+            "explanations.npz",
         ),
         Step(
             "select",
             select,
             stage_config(SelectConfig, config, explanations=made, responses=found, corpus=()),
             "ranks the settings, and compares the best with controls and judges",
-            resumes=True,
+            "selection.json",
         ),
         Step(
             "validate",
@@ -179,6 +186,8 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
                 hop_frames=HOP_OF_TEST,
             ),
             "tests what can be predicted of new recordings with these examples",
+            "prediction.json",
+            resumes=False,
         ),
         Step(
             "report",
@@ -193,7 +202,7 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
                 examples=SHOWN,
             ),
             "makes the page",
-            resumes=True,
+            "report.html",
         ),
     ]
     return [step for step in way if tested or step.name != "validate"]
