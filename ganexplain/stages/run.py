@@ -35,7 +35,7 @@ Config = TypeVar("Config")
 
 @dataclass(frozen=True)
 class Step:
-    """A stage of the way: its name, which its folder has too, its function and its settings.
+    """A stage of the way: its name, which its folder has too, its function and `config`.
 
     `purpose` says what it does, and `output` names a file of each unit. A stage that `resumes`
     keeps parts of its work.
@@ -43,10 +43,10 @@ class Step:
 
     name: str
     do: Callable[..., object]
-    config: Any
     purpose: str
     output: str
     resumes: bool = True
+    config: Any = None
 
     def is_done(self, out: Path) -> bool:
         """Whether an earlier run has done it with the same settings; errors as `is_finished`."""
@@ -61,6 +61,36 @@ class Step:
             self.do(self.config, folder, progress, overwrite, resume)
         else:
             self.do(self.config, folder, progress, overwrite or resume)
+
+
+WAY = (
+    Step(
+        "responses",
+        responses,
+        "finds the real excerpts that drive the unit most and least",
+        "responses.npz",
+    ),
+    Step(
+        "explain",
+        explain,
+        "searches the GAN for excerpts that drive it as much",
+        "explanations.npz",
+    ),
+    Step(
+        "select",
+        select,
+        "ranks the settings, and compares the best with controls and judges",
+        "selection.json",
+    ),
+    Step(
+        "validate",
+        validate,
+        "tests what can be predicted of new recordings with these examples",
+        "prediction.json",
+        resumes=False,
+    ),
+    Step("report", write_report, "makes the page", "report.html"),
+)
 
 
 def run(
@@ -148,63 +178,29 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
     """The stages of the way; `validate` only where the corpus has recordings to predict."""
     found, made, chosen = (str(out / name) for name in ("responses", "explain", "select"))
     tested = bool(corpus.split("test"))
-    way = [
-        Step(
-            "responses",
-            responses,
-            stage_config(ResponsesConfig, config, top=config.examples),
-            "finds the real excerpts that drive the unit most and least",
-            "responses.npz",
+    settings = {
+        "responses": stage_config(ResponsesConfig, config, top=config.examples),
+        "explain": stage_config(
+            ExplainConfig,
+            config,
+            iterations=(config.iterations,),
+            responses=found if config.search == "adaptive" else "",
         ),
-        Step(
-            "explain",
-            explain,
-            stage_config(
-                ExplainConfig,
-                config,
-                iterations=(config.iterations,),
-                responses=found if config.search == "adaptive" else "",
-            ),
-            "searches the GAN for excerpts that drive it as much",
-            "explanations.npz",
+        "select": stage_config(SelectConfig, config, explanations=made, responses=found, corpus=()),
+        "validate": stage_config(
+            ValidateConfig, config, explanations=made, selection=chosen, hop_frames=HOP_OF_TEST
         ),
-        Step(
-            "select",
-            select,
-            stage_config(SelectConfig, config, explanations=made, responses=found, corpus=()),
-            "ranks the settings, and compares the best with controls and judges",
-            "selection.json",
+        "report": stage_config(
+            ReportConfig,
+            config,
+            explanations=made,
+            selection=chosen,
+            responses=found,
+            validation=str(out / "validate") if tested else "",
+            examples=SHOWN,
         ),
-        Step(
-            "validate",
-            validate,
-            stage_config(
-                ValidateConfig,
-                config,
-                explanations=made,
-                selection=chosen,
-                hop_frames=HOP_OF_TEST,
-            ),
-            "tests what can be predicted of new recordings with these examples",
-            "prediction.json",
-            resumes=False,
-        ),
-        Step(
-            "report",
-            write_report,
-            stage_config(
-                ReportConfig,
-                config,
-                explanations=made,
-                selection=chosen,
-                responses=found,
-                validation=str(out / "validate") if tested else "",
-                examples=SHOWN,
-            ),
-            "makes the page",
-            "report.html",
-        ),
-    ]
+    }
+    way = [replace(step, config=settings[step.name]) for step in WAY]
     return [step for step in way if tested or step.name != "validate"]
 
 

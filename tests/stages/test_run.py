@@ -125,9 +125,9 @@ def test_where_too_little_is_held_out_the_page_has_no_prediction(tmp_path: Path)
     def too_few(*arguments: object) -> None:
         raise TooFewExcerpts("x: 7 excerpts in the split test")
 
-    page = Step("report", lambda config, *_: done.append(config), REPORT, "", "")
+    page = Step("report", lambda config, *_: done.append(config), "", "", config=REPORT)
     progress = NullProgress()
-    do_all([Step("validate", too_few, None, "", ""), page], tmp_path, progress, False, False)
+    do_all([Step("validate", too_few, "", ""), page], tmp_path, progress, False, False)
     assert done == [replace(REPORT, validation="")]
     assert "validate: left out (x: 7 excerpts in the split test)" in progress.notes
 
