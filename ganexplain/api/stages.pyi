@@ -263,8 +263,9 @@ def train_gan(
         precision: Precision of the networks in training: float32 or bfloat16.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
-        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
-            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        workers: Workers that compute features, and maps of cgan, before the training (which
+            torchrun divides): a number of processes; auto: one per core if there are many; or the
+            address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
         scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
             address.
         device: Device: auto, cpu, cuda or cuda:N.
@@ -713,8 +714,9 @@ def train_explainer(
         precision: cgan: precision of the networks in training, bfloat16 or float32.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
-        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
-            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        workers: Workers that compute features, and maps of cgan, before the training (which
+            torchrun divides): a number of processes; auto: one per core if there are many; or the
+            address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
         scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
             address.
         device: Device: auto, cpu, cuda or cuda:N.

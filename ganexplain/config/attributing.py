@@ -16,6 +16,7 @@ from ganexplain.config.shared import (
     BringsNetwork,
     Computes,
     Divides,
+    DividesFeatures,
     NamesNetwork,
     Trains,
 )
@@ -108,7 +109,7 @@ class AttributeConfig(NamesNetwork, Computes, Divides):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainExplainerConfig(BringsNetwork, Trains, Divides):
+class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     """Train a network that explains classifiers: OUT/explainer.pt, for `attribute --explainer`.
 
     `ganexplain train-explainer sample_data --classifier runs/classifier/classifier.pt

@@ -63,6 +63,19 @@ class Divides:
         return replace(self, workers="auto", scheduler_file="")
 
 
+@dataclass(frozen=True, kw_only=True)
+class DividesFeatures(Divides):
+    """Settings of trainings, before which several processes or machines can compute."""
+
+    workers: str = setting(
+        "Workers that compute features, and maps of cgan, before the training (which torchrun "
+        "divides): a number of processes; auto: one per core if there are many; or the address of "
+        "a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.",
+        "auto",
+        extends=True,
+    )
+
+
 CORPORA = (
     "Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders of "
     "pictures (CLASS/NAME.png)."

@@ -15,6 +15,7 @@ from ganexplain.config.shared import (
     SEED,
     Computes,
     Divides,
+    DividesFeatures,
     NamesNetwork,
     ReadsRecordings,
     Trains,
@@ -157,7 +158,7 @@ class PredictConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainGanConfig(Trains, Divides):
+class TrainGanConfig(Trains, DividesFeatures):
     """Train a GAN that generates excerpts like those of a corpus: OUT/gan.pt, with samples.
 
     `ganexplain train-gan sample_data --out runs/gan --steps 2000`
