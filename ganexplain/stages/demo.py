@@ -58,20 +58,20 @@ def next_commands(out: Path) -> tuple[tuple[str, str], ...]:
     song = shipped("audio/gig_ria_country.ogg")
     return (
         (
-            f"ganexplain predict YOUR_SONG.mp3 --classifier {classifier} --out runs/predict",
+            f"ganexplain predict YOUR_SONG.mp3 --classifier {classifier} --out runs/demo-predict",
             "finds where somebody sings in a recording of yours",
         ),
         (
-            f"ganexplain attribute {song}@10.5 --classifier {classifier} --out runs/why",
+            f"ganexplain attribute {song}@10.5 --classifier {classifier} --out runs/demo-why",
             "explains a single decision",
         ),
         (
             f"ganexplain select {out / 'explain'} --responses {out / 'responses'} "
-            "--by fid-response --out runs/paper",
+            "--by fid-response --out runs/demo-paper",
             "ranks the same settings by the score of the paper",
         ),
         (
-            "ganexplain run YOUR_RECORDINGS --out runs/mine",
+            "ganexplain run YOUR_RECORDINGS --out runs/yours",
             "goes the same way with your recordings",
         ),
     )

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support.paths import ROOT
 
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.picturenet import PictureNet
@@ -32,7 +33,7 @@ from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages import demo as demo_stage
-from ganexplain.stages.demo import demo
+from ganexplain.stages.demo import demo, next_commands
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
 from ganexplain.stages.run import Step, do_all, run, steps, with_shipped
@@ -187,3 +188,10 @@ def test_the_demo_runs_on_what_the_package_brings(
     assert len(songs) == 18
     for line, _ in found.next_commands:
         assert line.startswith("ganexplain ")
+
+
+def test_the_readme_prints_what_the_demo_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    text = (ROOT / "README.md").read_text()
+    for line, what in next_commands(Path("runs/demo")):
+        assert f"# {what}\n{line}\n" in text
