@@ -54,12 +54,26 @@ def level_change_db(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) 
 def measure_change(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -> LevelChange:
     """The change from one log-mel excerpt (F, T) to another."""
     by = level_change_db(before.astype(np.float64), after.astype(np.float64), front_end)
+    return _summary(by, np.abs(_strips(by)), front_end)
+
+
+def measure_edit(by: np.ndarray, front_end: FrontEnd) -> LevelChange:
+    """The changes (F, T) in dB of an edit; its strip is where most changes, up or down."""
+    by = by.astype(np.float64)
+    return _summary(by, _strips(np.abs(by)), front_end)
+
+
+def _strips(by: np.ndarray) -> np.ndarray:
+    """Means over all frames and the bands of each strip."""
+    return _running_mean(by.mean(axis=1), min(STRIP_BANDS, len(by)))
+
+
+def _summary(by: np.ndarray, size: np.ndarray, front_end: FrontEnd) -> LevelChange:
+    """The summary of changes (F, T), with the strip of the largest `size`."""
     peaks = mel_frequencies(front_end)[1:-1]
     inside = {name: (peaks >= low) & (peaks < high) for name, (low, high) in RANGES_HZ.items()}
     ranges = {name: float(by[rows].mean()) for name, rows in inside.items() if rows.any()}
-    width = min(STRIP_BANDS, len(by))
-    strips = _running_mean(by.mean(axis=1), width)
-    band = int(np.abs(strips).argmax())
+    band, width = int(size.argmax()), min(STRIP_BANDS, len(by))
     frames = min(max(1, round(STRIP_SECONDS * front_end.frame_rate)), by.shape[1])
     moments = _running_mean(np.abs(by).mean(axis=0), frames)
     moment = int(moments.argmax())
@@ -67,7 +81,7 @@ def measure_change(before: np.ndarray, after: np.ndarray, front_end: FrontEnd) -
     return LevelChange(
         ranges_db=ranges,
         band_hz=(float(peaks[band]), float(peaks[band + width - 1])),
-        band_db=float(strips[band]),
+        band_db=float(_strips(by)[band]),
         time_s=(float(times[moment]), float(times[moment + frames - 1])),
         time_db=float(moments[moment]),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from ganexplain.artifacts.edits import EditedExcerpt, EditStates, JudgedEdit
 from ganexplain.ascent.boundary import DecisionBoundary
 from ganexplain.ascent.edited_excerpts import EDIT_STATES, EditTask, ExcerptEdit
-from ganexplain.audio.difference import measure_change
+from ganexplain.audio.difference import measure_edit
 from ganexplain.audio.display import display_front_end
 from ganexplain.audio.io import encode_flac
 from ganexplain.audio.sonify import limit_peak
@@ -49,7 +49,6 @@ class EditWriter:
         changed = size > CHANGED_DB
         sides = {s: self.divided.sides[int(arrays[f"{s}_margin"] > 0)] for s in EDIT_STATES}
         off = [arrays.get(f"{state}_gan_off_db") for state in ("original", "edited")]
-        original, edited = arrays["original_mel"], arrays["edited_mel"]
         return EditedExcerpt(
             excerpt=start.text,
             span_s=tuple(round(s, 4) for s in start.span),
@@ -61,7 +60,7 @@ class EditWriter:
             no_gradient=bool(arrays["no_gradient"]),
             cells=round(float(changed.mean()), 4),
             mean_db=round(float(size[changed].mean()), 2) if changed.any() else 0.0,
-            change=measure_change(original, edited, self.view).rounded(),
+            change=measure_edit(arrays["edit_db"], self.view).rounded(),
             elsewhere=float(((arrays["elsewhere_margin"] > 0) == upwards).mean()),
             gan_off_db=tuple(round(float(each), 2) for each in off if each is not None),
             judges=self._judged(found, upwards),

@@ -19,7 +19,7 @@ from support.paths import PRETRAINED, ROOT
 
 from ganexplain.ascent.counterfactual import BEYOND, cross_boundary, refine_latent
 from ganexplain.ascent.engine import start_latents
-from ganexplain.audio.difference import level_change_db, measure_change
+from ganexplain.audio.difference import level_change_db, measure_change, measure_edit
 from ganexplain.audio.filterbank import mel_frequencies
 from ganexplain.audio.filtering import filter_by_change
 from ganexplain.audio.io import load_mono
@@ -214,6 +214,17 @@ def test_a_boost_is_found_where_and_when_it_is() -> None:
     assert found.ranges_db["low"] == found.ranges_db["high"] == 0 < found.ranges_db["middle"]
     expected = 2 * 8.6859 * bands.sum() / 80
     assert found.time_db == pytest.approx(expected, rel=1e-3)
+
+
+def test_an_edit_is_where_most_changes_even_if_up_and_down_cancel() -> None:
+    by = np.zeros((80, 115))
+    by[20:24, 30:60], by[24:28, 30:60] = 3.0, -3.0
+    by[60, :] = 1.0
+    found = measure_edit(by, FRONT_END)
+    peaks = mel_frequencies(FRONT_END)[1:-1]
+    assert found.band_hz == (peaks[20], peaks[27]) and found.band_db == pytest.approx(0)
+    assert found.time_db == pytest.approx((8 * 3 + 1) / 80)
+    assert found.ranges_db["low"] == 0
 
 
 def test_what_nobody_hears_has_not_changed() -> None:
