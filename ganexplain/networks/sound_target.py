@@ -39,7 +39,7 @@ def load_sound_target(
     as `load_target`.
     """
     if source.classifier:
-        ours = load_classifier(Path(source.classifier), device)
+        ours = load_classifier(Path(source.classifier), torch.device("cpu"))  # moved below
         threshold = math.log(ours.threshold / (1 - ours.threshold))
         call = Call(classes=ours.classes, threshold=threshold)
         sound = sound or _sound_of(source, ours.front_end, None)
