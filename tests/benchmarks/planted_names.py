@@ -82,6 +82,14 @@ def measured(mel: np.ndarray) -> dict[str, list[float]]:
     return dict(zip(CAUSES, _measures(mel).tolist(), strict=True))
 
 
+def heard(present: np.ndarray, absent: np.ndarray, clean: np.ndarray, singing: np.ndarray) -> float:
+    """What planting a cause changes in a twin's outputs (N,), in units of what singing changes.
+
+    `clean` are the outputs for excerpts without causes, in some of which somebody sings, (N,) bool.
+    """
+    return float((present - absent).mean() / (clean[singing].mean() - clean[~singing].mean()))
+
+
 def examples_measured(
     most: Mapping[str, Drawn], least: Mapping[str, Drawn], sounds: Sounds, seed: int
 ) -> dict[str, Any]:

@@ -116,15 +116,16 @@ def plant(cause: Cause, sounds: Sounds, seed: int) -> PlantedSet:
     random = random_stream(seed, "planting", len(sounds.sounds))
     planted = [cause.plant(sound, random) for sound in sounds.sounds]
     return PlantedSet(
-        present=_features([each.sound for each in planted]),
-        absent=_features([cause.absent(sound, random).sound for sound in sounds.sounds]),
-        clean=_features(sounds.sounds),
+        present=features([each.sound for each in planted]),
+        absent=features([cause.absent(sound, random).sound for sound in sounds.sounds]),
+        clean=features(sounds.sounds),
         singing=sounds.singing,
         planted=planted,
     )
 
 
-def _features(sounds: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+def features(sounds: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    """The log-mel (N, F, T) of sounds (N, samples)."""
     return np.stack([log_mel(each.astype(np.float32), FRONT_END).T for each in sounds])
 
 

@@ -22,7 +22,7 @@ UNMEASURED = ("truth_area", "truth_mass", "passes", "seconds")  # no measure of 
 
 def print_tables(results: Results) -> None:
     """Print in Markdown all tables for which there are results."""
-    tables = (
+    whole = (
         networks,
         drawn,
         paths,
@@ -33,8 +33,8 @@ def print_tables(results: Results) -> None:
         rules,
         choices,
     )
-    for table in (names, *tables):
-        key = "examples" if table is names else "auroc"
+    needed = {names: "examples"} | dict.fromkeys(whole, "auroc") | {hears: "twin_hears"}
+    for table, key in needed.items():
         found = {name: one for name, one in results.items() if key in one}
         if found:
             print(f"\n### {table.__doc__}\n")
@@ -77,6 +77,21 @@ def drawn(results: Results) -> None:
         f"{sum(share[network] >= DRAWN for share in shares.values())} of {len(shares)}"
         for network in ("detector", "twin", "liar")
     ))  # fmt: skip
+
+
+def hears(results: Results) -> None:
+    """Twins: what is drawn of a cause, and what planting it changes in the outputs"""
+    header("cause", "drawn", "heard")
+    shares = {
+        name: (one["share_drawn"]["twin"], one["twin_hears"]) for name, one in results.items()
+    }
+    for name, share in shares.items():
+        line(name, *map(two, share))
+    far = np.array(list(shares.values())) >= DRAWN
+    line(f"at least {DRAWN}", *(f"{count} of {len(far)}" for count in far.sum(axis=0)))
+    line("drawn, not heard", f"{(far[:, 0] & ~far[:, 1]).sum()} of {len(far)}", "")
+    correlation = float(spearmanr(*zip(*shares.values(), strict=True))[0])
+    line("rank correlation", two(correlation), "")
 
 
 def paths(results: Results) -> None:

@@ -3,11 +3,13 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/planted_truth.py run OUT --corpus sample_data \\
         --corpus CORPUS [--cause CAUSE ...]
     OMP_NUM_THREADS=1 python tests/benchmarks/planted_truth.py name OUT ...
+    OMP_NUM_THREADS=1 python tests/benchmarks/planted_truth.py twin OUT ...
     python tests/benchmarks/planted_truth.py table OUT
 
 `run` makes, of each of twelve causes, a detector that was trained on it, its twin, a GAN of the
 same excerpts and a liar (`planted_networks.py`), asks every method, and writes OUT/CAUSE.json.
-`name` asks only which cause the examples of detector and twin show, in a third of the time.
+`name` asks only which cause the examples of detector and twin show, in a third of the time. `twin`
+measures what planting each cause changes in the outputs of the twin, which is one for all causes.
 Two processes with other causes can run at once. `table` reads what is there.
 """
 
@@ -27,9 +29,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.planted_causes import CAUSES, Cause
-from benchmarks.planted_names import examples_measured
+from benchmarks.planted_names import examples_measured, heard
 from benchmarks.planted_networks import (
     PlantedSet,
+    features,
     make_liar,
     plant,
     sample_sounds,
@@ -151,12 +154,7 @@ def compare(
     present, whole = cause.measure(test.present).mean(), most["detector"]
     clean = {name: test.clean if name == "twin" else test.absent for name in asked.networks}
     return {
-        "share_drawn": {
-            name: float(
-                (cause.measure(most[name].chosen) - cause.measure(few.chosen)).mean() / effect
-            )
-            for name, few in least.items()
-        },
+        "share_drawn": shares_drawn(cause, effect, most, least),
         "path_similarity": {
             name: similarity(network, most[name], asked.others[name])
             for name, network in asked.networks.items()
@@ -172,6 +170,16 @@ def compare(
             ],
             "scores": whole.scores,
         },
+    }
+
+
+def shares_drawn(
+    cause: Cause, effect: float, most: Mapping[str, Drawn], least: Mapping[str, Drawn]
+) -> dict[str, float]:
+    """How far the examples of each network are apart in a measure, in units of planting it."""
+    return {
+        name: float((cause.measure(most[name].chosen) - cause.measure(few.chosen)).mean() / effect)
+        for name, few in least.items()
     }
 
 
@@ -224,7 +232,28 @@ def name_cause(cause: Cause, corpora: list[str], seed: int) -> dict[str, Any]:
     most, least = draw_examples(make_networks(train, seed, say), seed)
     say("explain")
     few = sample_sounds(corpora, "test", TESTED_ON, seed)
-    return {"cause": cause.name, "seed": seed, **examples_measured(most, least, few, seed + 1)}
+    effect = effect_of(cause, plant(cause, few, seed + 1))
+    return {
+        "cause": cause.name,
+        "seed": seed,
+        "effect": effect,
+        "share_drawn": shares_drawn(cause, effect, most, least),
+        **examples_measured(most, least, few, seed + 1),
+    }
+
+
+def ask_twin(corpora: list[str], seed: int) -> dict[str, float]:
+    """What planting each cause changes in the outputs of the twin, which was trained on none."""
+    sounds = sample_sounds(corpora, "train+valid", TRAINED_ON, seed)
+    mel = features(sounds.sounds)
+    twin = train_detector(mel[sounds.singing], mel[~sounds.singing], seed)
+    few = sample_sounds(corpora, "test", TESTED_ON, seed)
+    clean, found = outputs(twin, features(few.sounds)), {}
+    for cause in CAUSES.values():
+        test = plant(cause, few, seed + 1)
+        planted = outputs(twin, test.present), outputs(twin, test.absent)
+        found[cause.name] = heard(*planted, clean, few.singing)
+    return found
 
 
 def _clock(name: str) -> Callable[[str], None]:
@@ -237,15 +266,16 @@ def _clock(name: str) -> Callable[[str], None]:
 
 
 def read_results(folder: Path) -> dict[str, Mapping[str, Any]]:
-    """The results in a folder, by cause."""
+    """The results in a folder, by cause; what its twin hears of it is in them."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
-    return {name: found[name] for name in CAUSES if name in found}
+    hears = {name: {"twin_hears": share} for name, share in found.get("twin", {}).items()}
+    return {name: found[name] | hears.get(name, {}) for name in CAUSES if name in found}
 
 
 def main() -> None:
     """Run the lab, or print its tables."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("run", "name", "table"))
+    parser.add_argument("what", choices=("run", "name", "twin", "table"))
     parser.add_argument("out", type=Path)
     parser.add_argument("--cause", action="append", choices=CAUSES, help="default: all")
     parser.add_argument("--corpus", action="append", default=None)
@@ -255,11 +285,15 @@ def main() -> None:
         print_tables(read_results(options.out))
         return
     options.out.mkdir(parents=True, exist_ok=True)
+    corpora = options.corpus or [str(SAMPLE)]
+    if options.what == "twin":
+        write_json(options.out / "twin.json", ask_twin(corpora, options.seed))
+        return
     ask = run_cause if options.what == "run" else name_cause
     for name in options.cause or CAUSES:
         path = options.out / f"{name}.json"
         if not path.exists():
-            write_json(path, ask(CAUSES[name], options.corpus or [str(SAMPLE)], options.seed))
+            write_json(path, ask(CAUSES[name], corpora, options.seed))
 
 
 if __name__ == "__main__":

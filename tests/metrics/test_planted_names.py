@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from benchmarks.planted_causes import CAUSES, RATE, SAMPLES
-from benchmarks.planted_names import Signatures, measured, signatures
+from benchmarks.planted_names import Signatures, heard, measured, signatures
 from benchmarks.planted_networks import Sounds, plant
 
 CORRELATION = 0.6
@@ -44,6 +44,14 @@ def test_the_units_of_the_measures_do_not_matter(three: Signatures) -> None:
         three, effects=three.effects * units, covariance=three.covariance * np.outer(units, units)
     )
     np.testing.assert_allclose(other.likeness(change * units), three.likeness(change))
+
+
+def test_what_a_twin_hears_is_one_for_singing_itself_and_none_where_its_outputs_stay() -> None:
+    singing = np.array([True, False, True, False])
+    clean = np.where(singing, 5.0, 1.0)
+    assert heard(clean + 4, clean, clean, singing) == pytest.approx(1)
+    assert heard(clean, clean, clean, singing) == 0
+    assert heard(clean - 2, clean, clean, singing) == pytest.approx(-0.5)
 
 
 def test_each_cause_is_named_in_other_sounds_than_those_of_the_signatures() -> None:
