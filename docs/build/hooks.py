@@ -2,12 +2,13 @@
 
 The README is the home page. Files of the repository that a page links to become pages or files
 below `repository/`, so that no link leads out of the site. The pages of commands and schemas get
-their tables, the schemas are files, and a link to a sound gets a player. `llms.txt` lists all
-pages. A page that would load anything from elsewhere is an error.
+their tables, the schemas are files, notebooks are run, and a link to a sound gets a player.
+`llms.txt` lists all pages. A page that would load anything from elsewhere is an error.
 """
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from typing import Any
 from commands import command_tables
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
+from notebooks import NOTEBOOKS, page_of
 from schemas import SCHEMAS, schema_file, schema_sections, schema_text
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +51,10 @@ def on_files(files: Files, config: Any) -> Files:
     for name in SCHEMAS:
         uri = f"reference/schemas/{schema_file(name)}"
         files.append(File.generated(config, uri, content=schema_text(name)))
+    run = not os.environ.get("SKIP_NOTEBOOKS")
+    for notebook in sorted(NOTEBOOKS.glob("*.py")):
+        uri = uri_of(f"docs/notebooks/{notebook.name}")
+        files.append(File.generated(config, uri, content=page_of(notebook, run)))
     return files
 
 
@@ -95,7 +101,7 @@ def listed(entry: str | dict[str, list[str]]) -> str:
     """The lines of `llms.txt` for a page of the navigation, or for a section of pages."""
     if isinstance(entry, dict):
         return "".join(listed(page) for pages in entry.values() for page in pages)
-    title = re.search(r"^# (.*)$", (ROOT / path_of(entry)).read_text(), re.MULTILINE)
+    title = re.search(r"^# (?!%%)(?:# )?(.*)$", (ROOT / path_of(entry)).read_text(), re.MULTILINE)
     address = re.sub(r"(README)?\.md$", lambda end: "index.html" if end[1] else ".html", entry)
     return f"- [{title[1] if title else entry}]({address})\n"
 
@@ -122,6 +128,8 @@ def uri_of(path: str) -> str:
     """The page or file of the site for a path of the repository."""
     if path == HOME:
         return "index.md"
+    if path.startswith("docs/notebooks/"):
+        return path.removeprefix("docs/").replace(".py", ".md")
     if path.startswith("docs/"):
         return path.removeprefix("docs/")
     return f"repository/{path}" + ("" if path.endswith(".md") or is_binary(path) else ".md")
@@ -131,6 +139,8 @@ def path_of(uri: str) -> str:
     """The path of the repository that a page of the site is made from."""
     if uri == "index.md":
         return HOME
+    if uri.startswith("notebooks/"):
+        return f"docs/{uri}".replace(".md", ".py")
     return uri.removeprefix("repository/") if uri.startswith("repository/") else f"docs/{uri}"
 
 

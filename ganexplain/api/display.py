@@ -12,7 +12,7 @@ from markupsafe import Markup
 from ganexplain.inputs.base import Input
 from ganexplain.report.html.markup import data_uri, element, flac_uri, joined, void
 
-SHOWN, HEARD = 8, 2  # inputs of a row, and those of them with sound
+SHOWN, HEARD = 8, 1  # inputs of a row, and those of them with sound
 ITERATIONS = 32  # of Griffin-Lim: a quarter of a second each
 SUFFIXES = {".png": "image/png", ".flac": "audio/flac"}
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 from dataclasses import fields
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from support.paths import ROOT
@@ -18,6 +19,7 @@ from ganexplain.metrics.scores import SCORES
 from ganexplain.version import __version__
 
 COMMANDS = import_module("commands")  # docs/build/commands.py
+NOTEBOOKS = import_module("notebooks")  # the same, which `make docs` runs
 
 
 def section_of(command: str) -> str:
@@ -51,6 +53,7 @@ def test_every_page_is_in_the_navigation() -> None:
         re.findall(r"^ +- ([\w/.-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     )
     pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").rglob("*.md")}
+    pages |= {f"notebooks/{notebook.stem}.md" for notebook in NOTEBOOKS.NOTEBOOKS.glob("*.py")}
     assert {name for name in listed if not name.startswith("repository/")} == pages | {"index.md"}
 
 
@@ -59,3 +62,23 @@ def test_the_version_to_cite_is_the_packages() -> None:
     assert f"\nversion: {__version__}\n" in citation
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["urls"]["Paper"] in citation
+
+
+def test_a_notebook_becomes_text_code_and_what_its_cells_show(tmp_path: Path) -> None:
+    class Shown:
+        def _repr_html_(self) -> str:
+            return "<b>shown</b>"
+
+    (tmp_path / "one.py").write_text(
+        "# %% [markdown]\n# # Title\n#\n# Text.\n\n# %%\nx = 2\nprint(x + 1)\nx * 21\n"
+        "\n# %%\nimport builtins\nbuiltins.shown\n"
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("builtins.shown", Shown(), raising=False)
+        page = NOTEBOOKS.page_of(tmp_path / "one.py")
+    assert page.startswith("# Title\n\nText.\n\nThis page is the notebook")
+    assert "```python\nx = 2\nprint(x + 1)\nx * 21\n```\n\n```\n3\n```\n\n```\n42\n```" in page
+    assert page.endswith('<div class="shown"><b>shown</b></div>\n')
+    (tmp_path / "two.py").write_text("# %% [markdown]\n# # Title\n# %%\n1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        NOTEBOOKS.page_of(tmp_path / "two.py")

@@ -24,7 +24,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from mkdocs.config import load_config
 
     place = tmp_path_factory.mktemp("site")
-    build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(place), strict=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKIP_NOTEBOOKS", "1")  # `make docs` has run them
+        build(load_config(str(ROOT / "mkdocs.yml"), site_dir=str(place), strict=True))
     return place
 
 
