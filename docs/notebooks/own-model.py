@@ -31,7 +31,7 @@ ganexplain.layers(network, gan)
 
 # %% [markdown]
 # `explain` searches the GAN's latents for excerpts that the network responds to most, and returns the record of its
-# run. The first row is before the search, the second after it; the two players of each row are its first two excerpts.
+# run. The first row is before the search, the second after it; the player of each row is its first excerpt.
 
 # %%
 found = ganexplain.explain(
