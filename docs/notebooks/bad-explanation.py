@@ -3,7 +3,7 @@
 #
 # An explanation can be wrong in two ways that look alike at first sight: the examples drive the neuron, but are nothing
 # that a recording could be; or they look fine, but do not drive it. This page makes one of the first kind on purpose, and
-# reads the figures that give it away.
+# reads the figures that show it.
 
 # %%
 import numpy as np
@@ -26,11 +26,11 @@ bad
 good
 
 # %% [markdown]
-# The response alone would prefer the bad one. Three figures do not:
+# The responses of the bad examples are as high as those of real excerpts, so they alone do not show that it is bad. Two
+# other figures do:
 #
 # - the norm of the latents: samples of the prior have about the square root of 128, 11.3;
-# - the distance of the examples to the nearest real excerpt;
-# - the highest response of any real excerpt.
+# - the distance of the examples to the nearest real excerpt.
 
 # %%
 real = ganexplain.responses(songs, network, "sing", top=10, hop_frames=60)

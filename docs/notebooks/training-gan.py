@@ -2,7 +2,7 @@
 # # Train a GAN
 #
 # The GAN decides what a search can find, so it should know the music that the network is asked about. This page
-# trains one for a few seconds, to show what to look at; a usable one takes an hour on two cores
+# trains one for a few seconds, to show what to look at; a usable one takes more than an hour on a CPU
 # ([how to train a GAN](../how-to/gan.md)).
 
 # %%
@@ -21,9 +21,10 @@ for name in ("held_out", "floor", "diversity", "precision", "recall"):
     print(f"{name:<10} {gan.figures[name]:.3f}")
 
 # %% [markdown]
-# `held_out` is the distance of samples to excerpts that it has not met, `floor` that of training excerpts to the same:
-# as near as a GAN can come. A diversity well below 1 is a collapse. After so few steps all are bad, and so it looks and
-# sounds:
+# `held_out` is the distance of samples to excerpts that it has not met, `floor` that of training excerpts to the same. With
+# recordings as few as these both are large, since the songs differ, and the distance alone says little. `diversity` is
+# that of the samples relative to real excerpts: far below 1 they are alike. `precision` is the share of samples near
+# real excerpts, `recall` that of real excerpts near samples. After so few steps all are bad, and so it looks and sounds:
 
 # %%
 gan
@@ -32,11 +33,8 @@ gan
 # The same for the GAN that the package brings:
 
 # %%
-from pathlib import Path
-
-shipped = ganexplain.TrainedGan(Path(), None, Path("sample_data/pretrained/gan.pt"))
-shipped
+ganexplain.TrainedGan.read("sample_data/pretrained/gan.pt")
 
 # %% [markdown]
-# With `start="sample_data/pretrained/gan.pt"` a training goes on from it, which needs far fewer recordings and steps.
+# With `start="sample_data/pretrained/gan.pt"` a training goes on from it, on other recordings too.
 # `ganexplain.explain(network, gan, ...)` takes the record as it is.

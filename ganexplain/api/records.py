@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from torch import nn
 
+from ganexplain.api.arguments import PathName
 from ganexplain.api.display import Row, files_shown, rows_shown, text_shown
 from ganexplain.api.runs import Run
 from ganexplain.artifacts.attributions import AttributionResult
@@ -39,6 +41,11 @@ CHUNK = 32
 @dataclass(frozen=True, repr=False)
 class File(Run[Path]):
     """A run whose result is one file."""
+
+    @classmethod
+    def read(cls, path: PathName) -> Self:
+        """The record of a file that was written before, without the settings of its run."""
+        return cls(Path(path).parent, None, Path(path))
 
     def __fspath__(self) -> str:
         return str(self.result)
