@@ -51,13 +51,16 @@ def page_of(path: Path, run: bool = True) -> str:
 
 def shown(code: str, names: dict[str, Any]) -> list[str]:
     """What a cell prints, and the value of its last line as a notebook shows it."""
-    tree = ast.parse(code)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    tree, value = ast.parse(code), None
+    last = tree.body[-1] if tree.body else None
+    if isinstance(last, ast.Expr):
+        tree.body.pop()
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         exec(compile(tree, "<cell>", "exec"), names)
-        value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), names) if last else None
+        if isinstance(last, ast.Expr):
+            value = eval(compile(ast.Expression(last.value), "<cell>", "eval"), names)
     found = [f"```\n{printed.getvalue().rstrip()}\n```"] if printed.getvalue() else []
     if value is not None:
         html = getattr(value, "_repr_html_", None)
