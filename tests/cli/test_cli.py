@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -211,3 +212,20 @@ def test_a_near_miss_is_proposed_but_never_the_opposite(
     name: str, known: list[str], expected: str
 ) -> None:
     assert did_you_mean(name, known) == (f" (did you mean {expected!r}?)" if expected else "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("ganexplain train", {"train-classifier", "train-gan", "train-explainer"}),
+     ("ganexplain select --enc", {"--encoder"})],
+)  # fmt: skip
+def test_the_shell_completes_commands_and_options(typed: str, offered: set[str]) -> None:
+    """As bash asks for it, by the function that `--install-completion` writes."""
+    start = "import sys; sys.argv = ['ganexplain']; from ganexplain.cli import main; main()"
+    asked = {"_GANEXPLAIN_COMPLETE": "complete_bash", "COMP_WORDS": typed}
+    done = subprocess.run(
+        [sys.executable, "-c", start],
+        env=os.environ | asked | {"COMP_CWORD": str(len(typed.split()) - 1)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert set(done.stdout.split()) == offered

@@ -62,7 +62,11 @@ def test_options_that_are_named_exist() -> None:
             text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
             for code in re.findall(r"`([^`]+)`", text):
                 named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", code))
-                assert named <= known | OTHERS_OPTIONS | {"--help", "--version"}, (page, code)
+                assert named <= known | OTHERS_OPTIONS | {
+                    "--help",
+                    "--version",
+                    "--install-completion",
+                }, (page, code)
 
 
 def test_commands_that_write_to_the_same_place_are_the_same() -> None:
