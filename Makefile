@@ -6,6 +6,7 @@
 # make test-slow           the tests that take more than five seconds each
 # make coverage            all tests, and for each module the lines that none runs
 # make docs                write the documentation site to build/site; warnings are errors
+# make release-check       build the archives of a release in dist/, and try the wheel by itself
 # make torture             faults and hostile inputs for 20 minutes on two cores (MINUTES=60: longer)
 #
 # Other recordings:
@@ -22,7 +23,7 @@ VENV := .venv
 CORPUS_FILES := $(wildcard $(CORPUS)/filelists/*) $(filter %.csv,$(CORPUS))
 GANEXPLAIN := $(VENV)/bin/ganexplain
 
-.PHONY: demo demo-from-scratch test test-slow coverage torture lint docs clean
+.PHONY: demo demo-from-scratch test test-slow coverage torture lint docs release-check clean
 .DELETE_ON_ERROR:
 
 demo: $(RUN)/report/report.html
@@ -84,6 +85,29 @@ docs: $(VENV)/installed-docs
 
 $(VENV)/installed-docs: $(VENV)/installed
 	$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[docs]'
+	touch $@
+
+# VERSION, of a tag, must be that of the package. The wheel is tried in an environment of its own, in
+# an empty home and an empty folder, on a recording that it carries.
+VERSION ?= $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' ganexplain/version.py)
+WHEEL := $(abspath build/wheel)
+ALONE := cd $(WHEEL)/empty && env -i PATH=$(WHEEL)/bin:/usr/bin:/bin HOME=$(WHEEL)/empty
+
+release-check: $(VENV)/installed-release
+	rm -rf dist build/lib $(WHEEL)
+	$(VENV)/bin/python -m build
+	$(VENV)/bin/twine check --strict dist/*
+	$(PYTHON) -m venv $(WHEEL)
+	$(WHEEL)/bin/pip install --quiet -c constraints.txt dist/*.whl
+	mkdir $(WHEEL)/empty
+	test "$$($(ALONE) ganexplain --version)" = "ganexplain $(VERSION)"
+	$(ALONE) sh -c 'cd $(WHEEL)/lib/python3*/site-packages/ganexplain && test -f py.typed && \
+	    ganexplain predict sample_data/audio/alone_eli_minor_hall.ogg --out $(WHEEL)/empty/predict \
+	    --classifier sample_data/pretrained/classifier.pt'
+	@ls -l dist
+
+$(VENV)/installed-release: $(VENV)/installed
+	$(VENV)/bin/pip install --quiet -c constraints.txt -e '.[release]'
 	touch $@
 
 torture: $(VENV)/installed

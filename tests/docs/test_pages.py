@@ -23,7 +23,8 @@ LINKED = [*PAGES, *(ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md"))]
 RESULTS = ROOT / "docs/results.md"  # its commands may be of an earlier version
 TUTORIAL = ROOT / "docs/tutorials/singing-voice.md"
 OTHERS_OPTIONS = {
-    "--no-deps", "--no-sandbox", "--test", "--local-dir", "--use-energy", "--norm-vars",
+    "--no-deps", "--no-sandbox", "--test", "--local-dir", "--torch-backend",
+    "--use-energy", "--norm-vars",
     "--nproc-per-node", "--logdir", "--nthreads", "--tiny",
 }  # fmt: skip
 
