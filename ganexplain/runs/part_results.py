@@ -42,15 +42,15 @@ class PartResult(Generic[T]):
 class PartWork(Generic[T]):
     """What does a part: `prepare(*arguments)(part, progress)` returns its result, a dataclass.
 
-    As in `DividedWork`, arguments are sent to other processes, and `loaded` are further ones that
-    this process has. Where a part has `steps`, these have a progress of their own, and a single
-    part is done here, step by step.
+    The arguments are sent to other processes; `opened` is what this process has prepared already.
+    Where a part has `steps`, these have a progress of their own, and a single part is done here,
+    step by step.
     """
 
     result: type[T]
     prepare: Callable[..., Callable[[Any, Progress], T]]
     arguments: tuple[Any, ...]
-    loaded: tuple[Any, ...] = ()
+    opened: Callable[[Any, Progress], T]
     steps: bool = False
 
 
@@ -63,9 +63,9 @@ class PartWriter:
         arguments: tuple[Any, ...],
         out: Path,
         steps: bool,
-        loaded: tuple[Any, ...] = (),
+        opened: Callable[[Any, Progress], object] | None = None,
     ) -> None:
-        self.do, self.out, self.steps = prepare(*arguments, *loaded), out, steps
+        self.do, self.out, self.steps = opened or prepare(*arguments), out, steps
 
     def __call__(self, part: NumberedPart, advance: Advance) -> None:
         """Do a part and write its file."""
@@ -125,7 +125,7 @@ class PartedRun:
         """
         out, progress = self.out, self.progress
         if work.steps and len(parts) == 1:
-            return [work.prepare(*work.arguments, *work.loaded)(parts[0], progress)]
+            return [work.opened(parts[0], progress)]
         todo = parts_to_do(parts, lambda part: part.path(out).is_file(), progress)
         total, left = (sum(part.units for part in some) for some in (parts, todo))
         progress.start(self.title, total, total - left)
@@ -137,7 +137,7 @@ class PartedRun:
                 found.append(self._read(parts[len(found)], work.result))
 
         arguments = work.prepare, work.arguments, out, work.steps
-        divided = DividedWork(PartWriter, arguments, out, loaded=(work.loaded,))
+        divided = DividedWork(PartWriter, arguments, out, loaded=(work.opened,))
         self.workers.do(todo, divided, advance, self.worth_it)
         return found + [self._read(part, work.result) for part in parts[len(found) :]]
 

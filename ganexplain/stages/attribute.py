@@ -189,11 +189,8 @@ class PieceAttribution:
         config: AttributeConfig,
         out: Path,
         lowest: float | None,
-        opened: PieceAttribution | None = None,
     ) -> PieceAttribution:
-        """What is opened already, or the same by the settings and the least value of the data."""
-        if opened:
-            return opened
+        """What a worker opens, by the settings and the least value of the data."""
         subject, _ = load_subject(config, pick_device(config.device), NullProgress())
         explainers, _ = explainers_for(config, subject, NetworkSource.from_settings(config))
         methods = {name: method_for(name, config, explainers) for name in config.method}
@@ -226,7 +223,7 @@ def _attributed(
     parts = PiecePart.all_of(pieces, len(opened.configurations))
     # A folder may change before a worker reads it.
     config = replace(run.config, inputs=(parts[0].text,), outputs=subject.outputs)
-    work = PartWork(AttributedPiece, PieceAttribution.open, (config, run.out, lowest), (opened,))
+    work = PartWork(AttributedPiece, PieceAttribution.open, (config, run.out, lowest), opened)
     worth_it = subject.device.type == "cpu" and passes * len(parts) >= WORTH_PROCESSES
     return PartedRun(run.out, workers, progress, "attributions", worth_it).results(parts, work)
 

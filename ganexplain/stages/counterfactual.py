@@ -146,12 +146,8 @@ class StartChange:
         self.open_for_good: ExitStack | None = None  # of a process that does nothing else
 
     @classmethod
-    def open(
-        cls, config: CounterfactualConfig, out: Path, opened: StartChange | None = None
-    ) -> StartChange:
-        """What is opened already, or the same by the settings, for the rest of the process."""
-        if opened:
-            return opened
+    def open(cls, config: CounterfactualConfig, out: Path) -> StartChange:
+        """What a worker opens by the settings, for the rest of its process."""
         needed = config if config.on == RECORDING else replace(config, start_from=())
         task, kept = _open_task(needed), ExitStack()
         divided = kept.enter_context(decision_boundary(config, task.explained, task.trials()))
@@ -199,7 +195,7 @@ def _change_all(
         for number, (start, name) in enumerate(zip(task.starts, names, strict=True))
     ]
     kind: type[ChangedPart] | type[EditedPart] = ChangedPart if config.on == GAN else EditedPart
-    work: PartWork[Any] = PartWork(kind, StartChange.open, (config, out), (opened,))
+    work: PartWork[Any] = PartWork(kind, StartChange.open, (config, out), opened)
     worth_it = task.explained.device.type == "cpu" and steps * len(parts) >= WORTH_PROCESSES
     found = PartedRun(out, workers, progress, "counterfactuals", worth_it).results(parts, work)
     if not all(one.excerpt.no_gradient for one in found):

@@ -130,7 +130,8 @@ def _predict_parts(
     if isinstance(predictor, NetworkPredictor):  # a folder may change before a worker reads it
         config = replace(config, outputs=predictor.kind)
     worth_it = pick_device(config.device).type == "cpu" and len(parts) >= WORTH_PROCESSES
-    work = PartWork(PredictedPart, PartPrediction, (config, out), (predictor,))
+    opened = PartPrediction(config, out, predictor)
+    work = PartWork(PredictedPart, PartPrediction, (config, out), opened)
     return _joined(PartedRun(out, workers, progress, "predicting", worth_it).results(parts, work))
 
 

@@ -64,7 +64,7 @@ def write_report(
             run.keep_record(progress)
             return path
         run.note_inputs()
-        work = PartWork(WrittenPage, UnitPages.open, (config, out), (pages,), steps=True)
+        work = PartWork(WrittenPage, UnitPages, (config, out), pages, steps=True)
         parted = PartedRun(out, workers, progress, "pages", len(parts) >= WORTH_PROCESSES)
         written = parted.results(parts, work)
         if lines := [page.line for page in written if page.line]:
@@ -109,11 +109,6 @@ class UnitPages:
         self.config, self.out, self.units = config, out, unit_files(config)
         self.tested = read_prediction(Path(config.validation)) if config.validation else None
         self.first: Evidence | None = None
-
-    @classmethod
-    def open(cls, config: ReportConfig, out: Path, opened: UnitPages | None = None) -> UnitPages:
-        """What is opened already, or the same by the settings."""
-        return opened or cls(config, out)
 
     def read_first(self) -> None:
         """Read what the first page shows; errors as `write_report`."""

@@ -118,12 +118,8 @@ class UnitRanking:
         self.task, self.out, self.probes = task, out, probes
 
     @classmethod
-    def open(
-        cls, config: SelectConfig, out: Path, opened: UnitRanking | None = None
-    ) -> UnitRanking:
-        """What is opened already, or the same by the settings and the files of the run."""
-        if opened:
-            return opened
+    def open(cls, config: SelectConfig, out: Path) -> UnitRanking:
+        """What a worker opens by the settings and the files of the run."""
         task = SelectTask.open(config)
         return cls(task, out, StoredProbes.read(out, task.units) if task.encoder else None)
 
@@ -154,7 +150,7 @@ def _rank_units(
     if opened.probes:
         StoredProbes.write(opened.probes, out)
     on_cpu = task.explained is None or task.explained.device.type == "cpu"
-    work = PartWork(RankedUnit, UnitRanking.open, (config, out), (opened,), steps=True)
+    work = PartWork(RankedUnit, UnitRanking.open, (config, out), opened, steps=True)
     worth_it = on_cpu and config.controls and len(todo) >= WORTH_PROCESSES
     return PartedRun(out, workers, progress, "units", worth_it).results(parts, work)
 

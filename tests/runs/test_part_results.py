@@ -50,6 +50,10 @@ def squares(base: float) -> Callable[[NumberedPart, Progress], Square]:
     return square
 
 
+def work_of(base: float, steps: bool = False) -> PartWork[Square]:
+    return PartWork(Square, squares, (base,), squares(base), steps)
+
+
 @pytest.fixture
 def out(tmp_path: Path) -> Path:
     """A run directory, by whose settings workers know it."""
@@ -63,7 +67,7 @@ def run_of(out: Path, workers: Workers, progress: Progress) -> PartedRun:
 
 @pytest.mark.parametrize("threads", [0, 3])
 def test_results_notes_and_warnings_come_in_the_order_of_the_parts(threads: int, out: Path) -> None:
-    progress, work = Counted(), PartWork(Square, squares, (0.1,))
+    progress, work = Counted(), work_of(0.1)
     with forward_warnings(lambda message: None) as warnings, ThreadPoolExecutor(3) as pool:
         workers = Workers.of(Divides(), pool) if threads else HERE
         found = run_of(out, workers, progress).results(PARTS, work)
@@ -74,28 +78,28 @@ def test_results_notes_and_warnings_come_in_the_order_of_the_parts(threads: int,
 
 
 def test_kept_results_are_not_made_again(out: Path) -> None:
-    run_of(out, HERE, NullProgress()).results(PARTS[:3], PartWork(Square, squares, (1.0,)))
+    run_of(out, HERE, NullProgress()).results(PARTS[:3], work_of(1.0))
     progress = Counted()
-    found = run_of(out, HERE, progress).results(PARTS, PartWork(Square, squares, (10.0,)))
+    found = run_of(out, HERE, progress).results(PARTS, work_of(10.0))
     assert [each.value for each in found] == [0, 1, 4, 90]
     assert progress.notes[0] == "3 of 4 parts were done before" and progress.units == 8
 
 
 def test_a_single_part_with_steps_shows_them_and_keeps_no_file(out: Path) -> None:
-    progress, work = Counted(), PartWork(Square, squares, (1.0,), steps=True)
+    progress, work = Counted(), work_of(1.0, steps=True)
     assert run_of(out, HERE, progress).results(PARTS[1:2], work) == [Square(1.0)]
     assert progress.titles == ["a square"] and progress.units == 1
     assert not (out / "parts").exists()
 
 
 def test_steps_of_several_parts_are_no_units(out: Path) -> None:
-    progress, work = Counted(), PartWork(Square, squares, (1.0,), steps=True)
+    progress, work = Counted(), work_of(1.0, steps=True)
     run_of(out, HERE, progress).results(PARTS, work)
     assert progress.titles == ["squares"] and progress.units == 8
 
 
 def test_a_damaged_part_is_named(out: Path) -> None:
-    work = PartWork(Square, squares, (1.0,))
+    work = work_of(1.0)
     run_of(out, HERE, NullProgress()).results(PARTS, work)
     PARTS[2].path(out).write_bytes(b"PK")
     with pytest.raises(GanexplainError, match=r"parts/000002\.npz: not a complete part file"):
