@@ -22,6 +22,7 @@ from ganexplain.ascent.engine import Objective
 LIMITS_DB = (3.0, 6.0, 12.0, 24.0)  # of a cell's change, one after the other
 SMOOTHINGS = ((2.0, 3.0), (1.0, 1.5), (0.0, 0.0))  # deviations of the kernel in bands and frames
 ATTEMPTS = len(LIMITS_DB) * len(SMOOTHINGS)
+LEAST_STEPS = 4  # of an attempt, whose first is at no change
 MEMORY = 0.9  # share of the sum of gradients that remains at each step
 FEWER, MORE = 0.8, 1.1  # factors of the share of cells: if it crosses, and if it does not
 LOWER, HIGHER = 0.9, 1.05  # the same of the limit, which comes first
@@ -65,7 +66,7 @@ class EditSearch:
 
         `advance` is called with the number of steps done, `steps` in all.
         """
-        each, done, closest = max(1, self.steps // ATTEMPTS), 0, None
+        each, done, closest = max(LEAST_STEPS, self.steps // ATTEMPTS), 0, None
         for limit, smoothing in product(LIMITS_DB, SMOOTHINGS):
             attempt = _Attempt(self, limit, smoothing)
             for _ in range(min(each, self.steps - done)):

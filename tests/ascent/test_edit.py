@@ -88,6 +88,27 @@ def test_an_edit_that_is_not_confirmed_does_not_count() -> None:
 
     found = find(plane(weights(), 20.0), confirm=confirm)
     assert min(asked) < 100 < np.abs(found.by).sum()
+    assert asked == sorted(asked)  # the smallest is tried first
+
+
+def test_the_scale_of_the_margin_does_not_matter() -> None:
+    slope = weights()
+    found, small = (find(plane(s * slope, 30.0 * s)) for s in (1.0, 1e-4))
+    assert found.steps == small.steps > 0
+    np.testing.assert_allclose(small.by, found.by, atol=1e-3)
+
+
+def test_few_steps_are_those_of_the_first_attempts() -> None:
+    done: list[int] = []
+    asked: list[float] = []
+
+    def margin(by: Tensor) -> Tensor:
+        asked.append(float(by.detach().abs().max()))
+        return (by * weights()).sum((1, 2)) - 1e6
+
+    found = EditSearch(margin, True, ALL, 0.2, 5, lambda by: True).find(done.append)
+    assert len(asked) == sum(done) == 5 and found.steps == -1
+    assert [size > 0 for size in asked] == [False, True, True, True, False]
 
 
 def test_where_the_other_side_is_out_of_reach_the_closest_edit_is_returned() -> None:

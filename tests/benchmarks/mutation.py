@@ -36,6 +36,7 @@ TESTS = {
     "ascent/langevin.py": "tests/ascent/test_priors.py -k langevin|chain|finite|temperature",
     "ascent/counterfactual.py":
         "tests/stages/test_counterfactual.py -k way|across|reach|sphere|weighs",
+    "ascent/edit.py": "tests/ascent/test_edit.py",
     "metrics/distances.py": "tests/metrics/test_frechet.py tests/metrics/test_scores.py",
     "metrics/scores.py": "tests/metrics/test_scores.py",
     "metrics/bootstrap.py":
