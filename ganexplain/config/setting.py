@@ -18,6 +18,7 @@ Config = TypeVar("Config")
 
 LARGEST_NUMBER = 1e18  # its square is a number of float32
 LARGEST_COUNT = 10**9  # of anything a command does; more is a slip of the keyboard
+OF_THE_PLACE = ("cache", "device", "workers", "scheduler_file")  # change no result
 LONGEST_SETTINGS = 2**24  # bytes of a run's own settings, which may list many files
 
 
@@ -127,7 +128,10 @@ def toml_bytes(stage: str, config: Any) -> bytes:
 
 
 def command_text(stage: str, config: Any) -> str:
-    """The command whose settings are those of a config, without those that have their defaults."""
+    """The command with the settings of a config that are no defaults, but for `OF_THE_PLACE`.
+
+    Runs with the same results so have the same command.
+    """
     presets: Mapping[str, Preset] = getattr(config, "PRESETS", {})
     usual = presets.get(getattr(config, "preset", ""), {})
     words, options = ["ganexplain", stage], []
@@ -136,7 +140,7 @@ def command_text(stage: str, config: Any) -> str:
         values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
         if each.metadata["argument"]:
             words += values
-        elif value == usual.get(each.name, each.default):
+        elif each.name in OF_THE_PLACE or value == usual.get(each.name, each.default):
             continue
         elif isinstance(value, bool):
             options.append(flag if value else f"--no-{flag.removeprefix('--')}")

@@ -66,6 +66,11 @@ def test_the_command_has_all_settings(
     assert {k: tuple(v) if isinstance(v, list) else v for k, v in found.items()} == wanted
 
 
+def test_where_a_training_ran_is_no_matter() -> None:
+    config = TrainClassifierConfig(corpus=("a",), workers=3, device="cuda:1", cache="/home/me")
+    assert command_text("train-classifier", config) == "ganexplain train-classifier a --out OUT"
+
+
 def test_a_card_has_what_its_reader_asks_for(tmp_path: Path) -> None:
     split: AnySplit = log_mels()
     config = TrainClassifierConfig(corpus=("songs {x}",), seed=7)
