@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 AUDIO = ROOT / "sample_data" / "audio"
 SUNG, PLAYED = AUDIO / "gig_pau_strings.ogg", AUDIO / "band_spunkyrace.ogg"  # hardly, both
 CLASSIFIER = ("--classifier", PRETRAINED / "classifier.pt")
-FEW = ("--iterations", "24", "-q")  # two for each limit and smoothing
+FEW = ("--iterations", "24", "-q")  # four for each of six attempts
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
@@ -175,9 +175,10 @@ def test_the_level_of_a_hidden_unit_is_the_median_of_its_recordings(
         ("--on gan", "--on gan: name a GAN with --gan"),
         ("--on tape", "--on: 'tape' is not known"),
         ("--cells 0", "--cells 0: give a share above 0, up to 1"),
-        (
+        pytest.param(
             "--layer fc8 --neuron 3 --level 1 --judge {judge}",
             "--judge: is asked for a class, which fc8:3",
+            marks=pytest.mark.slow,
         ),
     ],
 )
