@@ -225,10 +225,10 @@ def merge(out: Path) -> None:
     print(f"{what}  {spent:6.1f} s ({1000 * spent / len(merged):.1f} ms a unit)  {memory}")
 
 
-def joined_recordings(corpus: Path, folder: Path) -> Path:
-    """A corpus with the recordings of each split of a corpus as one, under four names."""
+def as_one(corpus: Path, folder: Path) -> Path:
+    """A corpus with the recordings of each split of a corpus (Jamendo layout) as one."""
     for name in ("audio", "labels", "filelists"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir(parents=True, exist_ok=True)
     for split in SPLITS:
         sounds, labels, begin = [], [], 0.0
         for name in (corpus / "filelists" / split).read_text().split():
@@ -240,35 +240,14 @@ def joined_recordings(corpus: Path, folder: Path) -> Path:
                     f"{begin + float(start):.3f} {begin + min(float(end), length):.3f} {label}"
                 )
             begin += length
-        names = [f"{split}-{number}" for number in range(4)]
-        for name in names:
-            with sf.SoundFile(folder / "audio" / f"{name}.ogg", "w", RATE, 1) as out:
-                whole = np.concatenate(sounds)
-                for first in range(0, whole.size, RATE):  # libsndfile dies of more Vorbis at once
-                    out.write(whole[first : first + RATE])
-            (folder / "labels" / f"{name}.lab").write_text("\n".join(labels))
-        (folder / "filelists" / split).write_text("\n".join(f"{name}.ogg" for name in names))
+        whole = np.concatenate(sounds)
+        path = folder / "audio" / f"{split}.ogg"
+        with sf.SoundFile(path, "w", RATE, 1, compression_level=1.0) as out:
+            for first in range(0, whole.size, RATE):  # libsndfile dies of more Vorbis at once
+                out.write(whole[first : first + RATE])
+        (folder / "labels" / f"{split}.lab").write_text("\n".join(labels))
+        (folder / "filelists" / split).write_text(path.name)
     return folder
-
-
-def real_hour(corpus: Path, folder: Path) -> dict[str, list[str]]:
-    """Copy a corpus of about an hour, in whole parts, and make its parts; its files by split."""
-    from ganexplain.corpora.load import open_corpus
-    from ganexplain.selection.real_excerpts import CorpusResponses
-    from ganexplain.selection.response_parts import RECORDINGS, load_explained
-
-    hour = folder / "hour"
-    listed = {s: (corpus / "filelists" / s).read_text().split() for s in SPLITS}
-    whole = {s: names[: len(names) // RECORDINGS * RECORDINGS] for s, names in listed.items()}
-    if not hour.is_dir():
-        shutil.copytree(corpus, hour, copy_function=shutil.copyfile)
-        for split, names in whole.items():
-            (hour / "filelists" / split).write_text("\n".join(names))
-    config = responses_config(hour)
-    explained, parts = load_explained(config), hour / "parts"
-    found = CorpusResponses(config, explained, open_corpus(config.corpus), explained.front_end)
-    found.prepare([Unit.parse(text) for text in UNITS], config.top, LineProgress(), parts)
-    return whole
 
 
 def responses_config(corpus: Path) -> ResponsesConfig:
@@ -282,42 +261,68 @@ def responses_config(corpus: Path) -> ResponsesConfig:
     )  # fmt: skip
 
 
-def make_copies(hour: Path, names: dict[str, list[str]], hours: int, each: int) -> Path:
-    """The recordings and parts of `each` hours as so many hours; the folder of the corpus."""
-    from ganexplain.selection.response_parts import RECORDINGS, ResponsePart
+def searched(corpus: Path) -> dict[str, list[str]]:
+    """The files of the splits that are searched."""
+    train, *others = ((corpus / "filelists" / s).read_text().split() for s in SPLITS)
+    return {"train": train, "valid+test": [name for names in others for name in names]}
 
-    corpus, parts = hour.parent / f"{hours}-hours", hour.parent / f"{hours}-parts"
-    copies = hours // each
-    for folder in (corpus / "audio", corpus / "labels", corpus / "filelists", parts):
-        folder.mkdir(parents=True)
-    for split, own in names.items():
+
+def responses_by_file(corpus: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Responses (m, C) and places (m,) of the excerpts of each file; those on the disk are kept."""
+    from ganexplain.corpora.load import open_corpus
+    from ganexplain.selection import response_parts
+    from ganexplain.selection.real_excerpts import CorpusResponses
+
+    size, response_parts.RECORDINGS = response_parts.RECORDINGS, 1
+    config, folder = responses_config(corpus), corpus / "parts"
+    explained = response_parts.load_explained(config)
+    found = CorpusResponses(config, explained, open_corpus(config.corpus), explained.front_end)
+    found.prepare([Unit.parse(text) for text in UNITS], config.top, LineProgress(), folder)
+    response_parts.RECORDINGS = size
+    made = {}
+    for split, names in searched(corpus).items():
+        for number, name in enumerate(names):
+            read = response_parts.ResponsePart(split, number, number + 1).read(folder)
+            assert read is not None
+            made[name] = read[0], read[1][:, 1]
+    return made
+
+
+def make_copies(hour: Path, corpus: Path, copies: int) -> None:
+    """A corpus with the recordings of another under so many names, by hard links."""
+    for name in ("audio", "labels", "filelists"):
+        (corpus / name).mkdir(parents=True)
+    for split in SPLITS:
+        own = (hour / "filelists" / split).read_text().split()
         listed = [(f"{copy:04d}-{name}", name) for copy in range(copies) for name in own]
         (corpus / "filelists" / split).write_text("\n".join(name for name, _ in listed))
         for name, source in listed:
             os.link(hour / "audio" / source, corpus / "audio" / name)
-            label = Path(source).with_suffix(".lab")
-            os.link(hour / "labels" / label, corpus / "labels" / Path(name).with_suffix(".lab"))
-    for first, last, split in (
-        (0, len(names["train"]), "train"),
-        (0, len(names["valid"]), "valid+test"),
-        (len(names["valid"]), len(names["valid"] + names["test"]), "valid+test"),
-    ):
-        for begin in range(0, (last - first) * copies, RECORDINGS):
-            made = ResponsePart(split, first + begin % (last - first), 0)
-            part = ResponsePart(split, first * copies + begin, 0)
-            os.link(made.path(hour / "parts"), part.path(parts))
-            centres = np.load(made.centres_path(hour / "parts"))
-            centres[:, 0] += part.first - made.first
-            np.save(part.centres_path(parts), centres)
-    return corpus
+            label = Path(name).with_suffix(".lab")
+            os.link(hour / "labels" / Path(source).with_suffix(".lab"), corpus / "labels" / label)
 
 
-class StopsBeforeParts(NullProgress):
-    """Ctrl-C when the parts are to be made, whose files then are put there."""
+def begin_responses(corpus: Path, made: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """A run that was stopped when its parts were done; equal ones are one file."""
+    from ganexplain.runs.directory import RunDirectory
+    from ganexplain.selection.response_parts import RECORDINGS, ResponsePart
 
-    def start(self, description: str, total: int, done: int = 0) -> None:
-        if description.startswith("responses"):
-            raise KeyboardInterrupt
+    out, equal = corpus.with_name(f"{corpus.name}-run"), dict[tuple[str, ...], Path]()
+    with suppress(KeyboardInterrupt), RunDirectory(out, "responses", responses_config(corpus)):
+        raise KeyboardInterrupt
+    (out / "parts").mkdir()
+    for split, names in searched(corpus).items():
+        for first in range(0, len(names), RECORDINGS):
+            own = tuple(name.partition("-")[2] for name in names[first : first + RECORDINGS])
+            part = ResponsePart(split, first, first + len(own))
+            numbers = np.repeat(first + np.arange(len(own)), [len(made[n][1]) for n in own])
+            places = np.concatenate([made[name][1] for name in own])
+            np.save(part.centres_path(out / "parts"), np.stack([numbers, places], axis=1))
+            if own in equal:
+                os.link(equal[own], part.path(out / "parts"))
+            else:
+                equal[own] = part.path(out / "parts")
+                np.save(equal[own], np.concatenate([made[name][0] for name in own]))
 
 
 def finish_responses(corpus: Path) -> None:
@@ -328,19 +333,10 @@ def finish_responses(corpus: Path) -> None:
     keep_freed_memory()  # as the command line does
     memory, started = Memory(), time.perf_counter()
     out = corpus.with_name(f"{corpus.name}-run")
-    responses(responses_config(corpus), out, NullProgress(), resume=True)
+    responses(responses_config(corpus), out, LineProgress(60), resume=True)
     spent = time.perf_counter() - started
-    print(f"{corpus.name:>12}  responses {spent:7.1f} s  {memory}", flush=True)
-
-
-def stop_responses(corpus: Path) -> None:
-    """Begin a run and stop it, and give it its parts."""
-    from ganexplain.stages.responses import responses
-
-    out = corpus.with_name(f"{corpus.name}-run")
-    with suppress(KeyboardInterrupt):
-        responses(responses_config(corpus), out, StopsBeforeParts(), overwrite=True)
-    corpus.with_name(corpus.name.replace("hours", "parts")).rename(out / "parts")
+    files = sum(map(len, searched(corpus).values()))
+    print(f"{corpus.name}, {files} files  responses {spent:7.1f} s  {memory}", flush=True)
 
 
 def main() -> None:
@@ -372,13 +368,16 @@ def main() -> None:
             make_parts(asked.folder, units)
             subprocess.run([*again, "merge-one", asked.folder / f"{units}-units"], check=True)
     elif asked.what == "responses":
-        given, folder, each = asked.corpus, asked.folder / "as-listed", 1
+        hour = asked.folder / "hour"
         if asked.joined:
-            given, folder, each = joined_recordings(given, asked.folder / "joined"), asked.folder, 4
-        names = real_hour(given, folder)
+            as_one(asked.corpus, hour)
+        elif not hour.is_dir():
+            shutil.copytree(asked.corpus, hour, copy_function=shutil.copyfile)
+        made = responses_by_file(hour)
         for hours in asked.hours:
-            corpus = make_copies(folder / "hour", names, hours, each)
-            stop_responses(corpus)
+            corpus = asked.folder / f"{hours}-hours"
+            make_copies(hour, corpus, hours)
+            begin_responses(corpus, made)
             subprocess.run([*again, "responses-one", corpus], check=True)
     elif asked.what == "responses-one":
         finish_responses(asked.path)
