@@ -8,7 +8,7 @@
 
 `run` makes, of each of twelve causes, a detector that was trained on it, its twin, a GAN of the
 same excerpts and a liar (`planted_networks.py`), asks every method, and writes OUT/CAUSE.json.
-`name` asks only which cause the examples of detector and twin show, in a third of the time. `twin`
+`name` asks only which cause the examples of detector and twin show, in half of the time. `twin`
 measures what planting each cause changes in the outputs of the twin, which is one for all causes.
 Two processes with other causes can run at once. `table` reads what is there.
 """
