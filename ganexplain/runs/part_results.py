@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +26,12 @@ class NumberedPart:
     units: int
 
     def path(self, out: Path) -> Path:
-        """The file of its result below the run directory."""
-        return out / PARTS_FOLDER / f"{self.number:06d}.npz"
+        """The file of its result below the run directory.
+
+        Its name has a hash of all fields: of other inputs, another part has the same number.
+        """
+        digest = hashlib.sha256(repr(self).encode(errors="surrogateescape")).hexdigest()
+        return out / PARTS_FOLDER / f"{self.number:06d}-{digest[:16]}.npz"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from ganexplain.classifiers.recording_level import warn_of_level
 from ganexplain.config import AttributeConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
+from ganexplain.corpora.picture_folders import Picture
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.loading import explainers_for
 from ganexplain.files.atomic import JsonObject, write_json, write_text
@@ -131,7 +132,9 @@ def _note_inputs(
     """Record the files of a run, and warn of recordings of an unusual level."""
     for name, path in source.files().items():
         run.used(name, path)
-    for path in dict.fromkeys(piece.path for piece in pieces):
+    paths = tuple(dict.fromkeys(piece.path for piece in pieces))
+    run.used_recordings("input", [Picture(path, "", -1) for path in paths])
+    for path in paths:
         run.used(str(path), path)
         if isinstance(subject.front_end, FrontEnd) and source.classifier:
             sound = load_mono(path, subject.front_end.sample_rate)

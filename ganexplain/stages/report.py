@@ -77,8 +77,9 @@ def write_report(
 
 @dataclass(frozen=True)
 class PagePart(NumberedPart):
-    """A unit by its number in the run, and the hashes of its files by their names."""
+    """A unit by its number in the run: its folder, and the hashes of its files by their names."""
 
+    folder: str
     hashes: Mapping[str, str]
 
     @classmethod
@@ -89,7 +90,7 @@ class PagePart(NumberedPart):
             label = _label(unit)
             files = pages.inputs(unit).items()
             hashes = {name: run.used(label + name, path) for name, path in files}
-            found.append(cls(number, 1, hashes))
+            found.append(cls(number, 1, unit.name, hashes))
         return found
 
 

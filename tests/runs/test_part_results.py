@@ -23,6 +23,11 @@ class Square:
     value: float
 
 
+@dataclass(frozen=True)
+class NamedPart(NumberedPart):
+    name: str
+
+
 class Counted(NullProgress):
     """The steps that were started, and the units done."""
 
@@ -85,6 +90,15 @@ def test_kept_results_are_not_made_again(out: Path) -> None:
     assert progress.notes[0] == "3 of 4 parts were done before" and progress.units == 8
 
 
+def test_a_kept_result_of_another_part_of_the_same_number_is_not_used(out: Path) -> None:
+    parts = [NamedPart(number, 1, name) for number, name in enumerate("ac")]
+    run_of(out, HERE, NullProgress()).results(parts, work_of(1.0))
+    parts = [NamedPart(number, 1, name) for number, name in enumerate("abc")]
+    found = run_of(out, HERE, progress := NullProgress()).results(parts, work_of(10.0))
+    assert [each.value for each in found] == [0, 10, 40]
+    assert progress.notes[0] == "1 of 3 parts were done before"
+
+
 def test_a_single_part_with_steps_shows_them_and_keeps_no_file(out: Path) -> None:
     progress, work = Counted(), work_of(1.0, steps=True)
     assert run_of(out, HERE, progress).results(PARTS[1:2], work) == [Square(1.0)]
@@ -102,5 +116,5 @@ def test_a_damaged_part_is_named(out: Path) -> None:
     work = work_of(1.0)
     run_of(out, HERE, NullProgress()).results(PARTS, work)
     PARTS[2].path(out).write_bytes(b"PK")
-    with pytest.raises(GanexplainError, match=r"parts/000002\.npz: not a complete part file"):
+    with pytest.raises(GanexplainError, match=r"parts/000002-\w+\.npz: not a complete part file"):
         run_of(out, HERE, NullProgress()).results(PARTS, work)
