@@ -45,11 +45,12 @@ from ganexplain.version import __version__
 class RunDirectory:
     """The run directory of one stage; when it is closed, `run.json` states how the run ended.
 
-    With `resume`, files of an earlier run with the same settings stay; without such a run the
-    run is new. `resume` is None for a stage that cannot be resumed: files of such a run that
-    failed are not results, and the next run may overwrite them. Runs with a `share` ("0-of-8")
-    use one directory at the same time, each with its own `run-SHARE.json` and `log-SHARE.txt`;
-    the first one writes `config.toml`, the others must have the same settings.
+    With `resume`, files of an earlier run with the same settings stay, and of a finished one the
+    record until `note_inputs`; without such a run the run is new. `resume` is None for a stage that
+    cannot be resumed: files of such a run that failed are not results, and the next run may
+    overwrite them. Runs with a `share` ("0-of-8") use one directory at the same time, each with its
+    own `run-SHARE.json` and `log-SHARE.txt`; the first one writes `config.toml`, the others must
+    have the same settings.
 
     Raises UsageError if the directory contains results and neither `overwrite` nor `resume` is
     set, or if a setting differs from the run to resume; GanexplainError if an input of that run
@@ -73,7 +74,7 @@ class RunDirectory:
         self._board: Any = None  # False if TensorBoard is not installed
         self._read = RunInputs(path)
         self.finished: FinishedRun | None = None  # the resumed run, if it was done
-        self._kept: FinishedRun | None = None
+        self._computes = False  # until then, run.json of a finished run is left as it is
         self._check_entries(overwrite, bool(resume))
         create_directory(path)
         with ExitStack() as stack:
@@ -214,14 +215,17 @@ class RunDirectory:
         self._read.note_recordings(split, recordings)
 
     def note_inputs(self) -> None:
-        """Write the inputs so far to `run.json`, so that a killed run can be resumed."""
+        """Write the inputs so far to `run.json`, so that a killed run can be resumed.
+
+        From here on the stage computes: `run.json` of a finished run was left as it is until now.
+        """
+        self._computes = True
         self._write_state("running")
 
     def keep_record(self, progress: Progress) -> None:
-        """Leave `run.json` as the finished run wrote it: nothing is computed again."""
-        self._kept = self.finished
+        """Report what the finished run warned of, and that nothing is computed again."""
         done = f"{self.path}: was done before; --overwrite computes it again"
-        for message in (*(self._kept.warnings if self._kept else ()), done):
+        for message in (*(self.finished.warnings if self.finished else ()), done):
             progress.note(message)
 
     def log(self, message: str) -> None:
@@ -264,8 +268,7 @@ class RunDirectory:
         return LoggedProgress(progress, self.log, self.warnings)
 
     def _write_state(self, state: str, **more: str | list[str]) -> None:
-        if self._kept:
-            write_json(self.run_file, self._kept.document)
+        if self.finished and not self._computes:
             return
         write_json(
             self.run_file,

@@ -58,6 +58,8 @@ def rank_attributions(
     with RunDirectory(out, "select", config, overwrite, resume) as run:
         warnings = (ONE_INPUT,) if len(inputs) == 1 else ()
         progress = run.keep_notes(progress)
+        digest = run.used("attributions", path)
+        run.note_inputs()
         if of_units:
             progress.note(f"--by {config.by}: ranks units; attributions are ranked by {DEFAULT}")
         for note in warnings:
@@ -72,7 +74,7 @@ def rank_attributions(
                 for each, best in zip(inputs, ranking.chosen, strict=True)
             ),
             warnings=warnings,
-            attributions_hash=run.used("attributions", path),
+            attributions_hash=digest,
         )
         write_json(out / "selection.json", found.to_json())
         run.results["chosen"] = found.chosen

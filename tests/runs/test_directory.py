@@ -309,3 +309,19 @@ def test_the_record_names_the_device_that_was_used(tmp_path: Path) -> None:
         with RunDirectory(tmp_path / asked, "explain", config) as run:
             pass
         assert json.loads((run.path / "run.json").read_text())["device"] == found
+
+
+def test_the_record_of_a_finished_run_stays_until_the_stage_computes(tmp_path: Path) -> None:
+    with open_run(tmp_path) as run:
+        run.results["found"] = 1
+    record = (tmp_path / "run.json").read_bytes()
+    for fault in (KeyboardInterrupt, GanexplainError):
+        with pytest.raises(fault), open_run(tmp_path, resume=True):
+            assert (tmp_path / "run.json").read_bytes() == record
+            raise fault
+        assert (tmp_path / "run.json").read_bytes() == record
+    with pytest.raises(KeyboardInterrupt), open_run(tmp_path, resume=True) as run:
+        run.note_inputs()
+        assert json.loads((tmp_path / "run.json").read_text())["state"] == "running"
+        raise KeyboardInterrupt
+    assert json.loads((tmp_path / "run.json").read_text())["state"] == "interrupted"

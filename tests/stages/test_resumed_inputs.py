@@ -63,14 +63,17 @@ def test_attribute_is_not_resumed_with_a_further_picture(
     finished: bool, folder: Path, attributions: AttributeConfig, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
+    record = b""
     if finished:
         attribute(attributions, run, NullProgress())
+        record = (run / "run.json").read_bytes()
     else:
         with pytest.raises(KeyboardInterrupt):
             attribute(attributions, run, Stopped(run / "parts"))
     write_picture(folder / "-first.png", 3)
     with pytest.raises(GanexplainError, match=r"input recordings are not those.*-first\.png"):
         attribute(attributions, run, NullProgress(), resume=True)
+    assert not finished or (run / "run.json").read_bytes() == record
     (folder / "-first.png").unlink()
     found = attribute(attributions, run, NullProgress(), resume=True).found
     assert [Path(each.file).name for each in found.inputs] == ["0.png", "1.png", "2.png"]
