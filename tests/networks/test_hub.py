@@ -21,7 +21,7 @@ from ganexplain.networks.loaders.hub import local_path, with_local_files
 from ganexplain.runs.progress import NullProgress
 
 pytest.importorskip("huggingface_hub")
-from huggingface_hub import constants
+from huggingface_hub import close_session, constants
 
 COMMITS = {"main": "a" * 40, "v1": "b" * 40}
 REPOSITORIES = {
@@ -40,7 +40,6 @@ class Hub:
 
     address: str = ""
     asked: list[str] = field(default_factory=list)
-    access: bool = False
 
 
 @pytest.fixture
@@ -69,10 +68,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
                 repo, what = "/".join(parts[2:4]), parts[4:]
             else:
                 repo, what = "/".join(parts[:2]), parts[2:]
-            if repo == "me/gated" and not known.access:
+            if repo == "me/gated":
                 return self.send(401, b"{}", x_error_code="GatedRepo")
-            if repo == "me/broken":
-                return self.send(500, b"{}")
             if repo not in REPOSITORIES:
                 return self.send(401, b"{}", x_error_code="RepoNotFound")
             commit = COMMITS.get(what[1] if len(what) > 1 else "main", what[1])
@@ -97,7 +94,12 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     monkeypatch.setenv("HF_ENDPOINT", known.address)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    close_session()  # one of an earlier test has the proxy of the machine
     yield known
+    close_session()
     server.shutdown()
     server.server_close()
 
@@ -165,6 +167,12 @@ def test_what_cannot_be_had_is_one_line(hub: Hub, option: str, name: str, messag
     with pytest.raises(UsageError) as caught:
         path_of(option, name)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(hub: Hub, tmp_path: Path) -> None:
+    (tmp_path / "cache").write_text("no folder")
+    with pytest.raises(GanexplainError, match=r"^--gan hf://me/gan: cannot be fetched \(.*cache"):
+        path_of("gan", "hf://me/gan")
 
 
 def test_without_a_network_the_cache_is_used(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
