@@ -15,15 +15,23 @@ from ganexplain.corpora.recordings import (
     usable_duration,
 )
 
-LAYOUT = ("audio", "labels", "filelists")  # of a corpus in the Jamendo layout
 SPLIT_OF = ("train", "train", "test", "train", "valid")  # of five files, one after the other
 
 
 def contains_recordings(folder: Path) -> bool:
     """Whether a folder contains sound files at any depth, and is of no other layout."""
-    if not folder.is_dir() or any((folder / name).is_dir() for name in LAYOUT):
+    if not folder.is_dir() or is_jamendo(folder):
         return False
     return any(map(is_sound_file, files_below(folder)))
+
+
+def is_jamendo(folder: Path) -> bool:
+    """Whether a folder is in the Jamendo layout, of which one part may be missing.
+
+    `audio` or `labels` alone is a name that songs are kept under, too.
+    """
+    audio, labels, lists = ((folder / name).is_dir() for name in ("audio", "labels", "filelists"))
+    return lists or (audio and labels)
 
 
 def is_sound_file(path: Path) -> bool:

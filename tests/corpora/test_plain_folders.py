@@ -39,6 +39,13 @@ def test_a_folder_of_songs_is_a_corpus_with_something_held_out(songs: Path) -> N
     assert all(not each.segments for each in corpus.split("train"))
 
 
+@pytest.mark.parametrize("name", ["audio", "labels"])
+def test_a_folder_in_it_may_have_a_name_of_the_other_layout(songs: Path, name: str) -> None:
+    (songs / "a").rename(songs / name)
+    corpus = open_corpus([str(songs)])
+    assert sum(len(corpus.split(split)) for split in ("train", "valid", "test")) == 6
+
+
 def test_no_classifier_is_trained_without_labels(command: Run, songs: Path, tmp_path: Path) -> None:
     done = command("train-classifier", songs, "--out", tmp_path / "out")
     assert done.code == 2
@@ -61,4 +68,7 @@ def test_a_single_recording_is_no_corpus(songs: Path) -> None:
 def test_a_corpus_with_lists_is_no_plain_folder(jamendo: JamendoFolder) -> None:
     (jamendo.root / "filelists" / "train").unlink()
     with pytest.raises(UsageError, match="no such list"):
+        open_corpus([str(jamendo.root)])
+    (jamendo.root / "filelists").rename(jamendo.root / "lists")
+    with pytest.raises(UsageError, match="no folder filelists/"):
         open_corpus([str(jamendo.root)])
