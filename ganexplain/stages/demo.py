@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,24 +55,35 @@ def demo(
 
 def next_commands(out: Path) -> tuple[tuple[str, str], ...]:
     """Commands that go on from the demo in `out`."""
-    classifier = shipped("pretrained/classifier.pt")
-    song = shipped("audio/gig_ria_country.ogg")
+    classifier = str(shipped("pretrained/classifier.pt"))
+    excerpt = f"{shipped('audio/gig_ria_country.ogg')}@10.5"
     return (
         (
-            f"ganexplain predict YOUR_SONG.mp3 --classifier {classifier} --out runs/demo-predict",
+            command("predict", "YOUR_SONG.mp3", classifier=classifier, out="runs/demo-predict"),
             "finds where somebody sings in a recording of yours",
         ),
         (
-            f"ganexplain attribute {song}@10.5 --classifier {classifier} --out runs/demo-why",
+            command("attribute", excerpt, classifier=classifier, out="runs/demo-why"),
             "explains a single decision",
         ),
         (
-            f"ganexplain select {out / 'explain'} --responses {out / 'responses'} "
-            "--by fid-response --out runs/demo-paper",
+            command(
+                "select",
+                str(out / "explain"),
+                responses=str(out / "responses"),
+                by="fid-response",
+                out="runs/demo-paper",
+            ),
             "ranks the same settings by the score of the paper",
         ),
         (
-            "ganexplain run YOUR_RECORDINGS --out runs/yours",
+            command("run", "YOUR_RECORDINGS", out="runs/yours"),
             "goes the same way with your recordings",
         ),
     )
+
+
+def command(*words: str, **options: str) -> str:
+    """A line of a shell, with its paths quoted where necessary."""
+    flags = [word for name, value in options.items() for word in (f"--{name}", value)]
+    return shlex.join(["ganexplain", *words, *flags])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from ganexplain.config import (
 )
 from ganexplain.corpora.load import open_corpus, read_corpus
 from ganexplain.errors import TooFewExcerpts, UsageError
+from ganexplain.files import shipped as shipped_files
 from ganexplain.gans.checkpoint import GanFile, write_gan
 from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.picture import ImageInput
@@ -151,7 +153,7 @@ def test_a_run_goes_on_after_the_stages_that_are_done(
     assert [n for n, time in changed(out).items() if time == before[n]] == ["responses", "explain"]
     assert progress.notes[:2] == ["responses: done before", "explain: done before"]
     again = (out / "report" / "report.html").read_bytes()
-    assert len(again) == len(page)
+    assert again == page
     (out / "report" / "report.html").unlink()
     run(settings, out, progress, resume=True)
     assert (out / "report" / "report.html").read_bytes() == again
@@ -192,6 +194,13 @@ def test_the_demo_runs_on_what_the_package_brings(
 
 def test_the_readme_prints_what_the_demo_prints(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(shipped_files, "PLACES", (ROOT / "sample_data",))  # as in a checkout
     text = (ROOT / "README.md").read_text()
     for line, what in next_commands(Path("runs/demo")):
         assert f"# {what}\n{line}\n" in text
+
+
+def test_the_commands_of_the_demo_are_quoted_for_a_shell() -> None:
+    folder = Path("my runs/it's")
+    line = next(line for line, _ in next_commands(folder) if " select " in line)
+    assert shlex.split(line)[2] == str(folder / "explain")
