@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Callable
 from typing import Any, Self
 
-import torch
-from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
+from torch import nn
 
 from ganexplain.errors import UsageError, reason_of
 from ganexplain.networks.black_box import BlackBox
 from ganexplain.networks.copies import copy_network
+from ganexplain.networks.loaders.given_hash import function_hash, module_hash
 
 GIVEN = "python:"  # how the name of such a network begins
 
@@ -21,17 +19,20 @@ GIVEN = "python:"  # how the name of such a network begins
 class GivenNetwork(str):
     """A torch module, or a function from arrays to arrays, as the value of the setting `model`.
 
-    The text is `python:KIND@HASH`, where the hash is of the weights, so that files of runs tell
-    networks apart. Other processes get the network itself.
+    The text is `python:KIND@HASH`, where the hash is of the weights, or of all that a function
+    computes with, so that files of runs tell networks apart. Other processes get the network.
     """
 
     network: nn.Module
 
-    def __new__(cls, given: nn.Module | Callable[..., Any]) -> Self:
-        """The setting for a network; UsageError for a class in place of an instance."""
+    def __new__(cls, given: nn.Module | Callable[..., Any], text: str = "") -> Self:
+        """The setting for a network; UsageError for a class in place of an instance.
+
+        `text` is that of another process.
+        """
         name = getattr(given, "__name__", type(given).__name__)
         network = given if isinstance(given, nn.Module) else BlackBox(name, given)
-        found = super().__new__(cls, f"{GIVEN}{name}@{_digest(network)[:16]}")
+        found = super().__new__(cls, text or f"{GIVEN}{name}@{_digest(network)[:16]}")
         found.network = network
         return found
 
@@ -48,7 +49,7 @@ class GivenNetwork(str):
                 f"--workers: {self} cannot be sent to other processes ({reason_of(error)}); use "
                 "one worker, or name a factory, 'file.py:factory'"
             ) from error
-        return type(self), (given,)
+        return type(self), (given, str(self))
 
     def load(self) -> nn.Module:
         """The network; a module is copied, so that the caller's stays as it is."""
@@ -70,22 +71,7 @@ def load_given(model: str) -> nn.Module | None:
 
 
 def _digest(network: nn.Module) -> str:
-    """SHA-256 of the structure and the weights of a module, or of the code of a function."""
-    if isinstance(network, BlackBox):
-        code = getattr(network.function, "__code__", None)
-        return hashlib.sha256(code.co_code if code else network.name.encode()).hexdigest()
-    digest = hashlib.sha256(repr(network).encode())
-    for name, value in network.state_dict().items():
-        digest.update(name.encode() + _content(value))
-    return digest.hexdigest()
-
-
-def _content(value: object) -> bytes:
-    """The bytes of a tensor, or of what describes it where it has none."""
-    if not isinstance(value, Tensor) or is_lazy(value):
-        return b""
-    try:
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        return flat.view(torch.uint8).numpy().tobytes()
-    except (RuntimeError, TypeError, ValueError, NotImplementedError):  # sparse, quantised, fake
-        return repr(value).encode()
+    """SHA-256 of a module, or of the function of a black box."""
+    return (
+        function_hash(network.function) if isinstance(network, BlackBox) else module_hash(network)
+    )
