@@ -94,7 +94,8 @@ def train_classifier(
         balance: Draw each class equally often, and in a class each kind of recording (column
             `kind`).
         precision: Precision of convolutions in training: bfloat16 or float32.
-        workers: Threads that prepare batches, 0: none; and processes that compute features.
+        workers: Threads that prepare batches, and processes that compute features before the
+            training; 0: the process of the run does both.
         scheduler_file: File that a Dask scheduler has written (scheduler_file); its workers compute
             features.
         checkpoint_every: Updates between checkpoints for resume.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 from ganexplain.config.setting import Preset, setting
 from ganexplain.config.shared import (
@@ -89,7 +89,8 @@ class TrainClassifierConfig(Trains):
         "Precision of convolutions in training: bfloat16 or float32.", "bfloat16"
     )
     workers: int = setting(
-        "Threads that prepare batches, 0: none; and processes that compute features.",
+        "Threads that prepare batches, and processes that compute features before the training; "
+        "0: the process of the run does both.",
         1,
         0,
         extends=True,
@@ -101,6 +102,15 @@ class TrainClassifierConfig(Trains):
     )
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0, LAST_SEED)
+
+    @property
+    def names_scheduler(self) -> bool:
+        """Whether features are computed by the workers of a scheduler."""
+        return bool(self.scheduler_file)
+
+    def on_this_machine(self) -> Self:
+        """The settings without a scheduler, with which the results are the same."""
+        return replace(self, scheduler_file="")
 
     PRESETS: ClassVar[Mapping[str, Preset]] = {
         "best": {},

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ganexplain.attribution.measures import WALL_CLOCK
-from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig
+from ganexplain.config import LONGEST_SETTINGS, STAGES, RerunConfig, TrainClassifierConfig
 from ganexplain.config.setting import current_names, values_before
 from ganexplain.config.shared import Divides
 from ganexplain.errors import GanexplainError, UsageError, check_known
@@ -127,7 +127,7 @@ def rerun(
     record = RunRecord.read(before)
     with _in_folder(Path(record.folder)), _threads(record.threads):
         settings = _settings(before, record.stage)
-        if isinstance(settings, Divides) and settings.names_scheduler:
+        if isinstance(settings, Divides | TrainClassifierConfig) and settings.names_scheduler:
             progress.note("the run used a Dask scheduler; it is repeated on this machine")
             settings = settings.on_this_machine()
         _check_files(before, record.files)

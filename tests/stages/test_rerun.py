@@ -62,6 +62,18 @@ def test_the_workers_of_a_run_may_be_gone_or_have_their_former_name(
         assert (words in done.err.splitlines()) == (not number)
 
 
+def test_a_training_is_repeated_without_its_scheduler(
+    command: Run, trained: Path, tmp_path: Path
+) -> None:
+    settings = trained / "config.toml"
+    gone = f'scheduler-file = "{tmp_path / "gone.json"}"'
+    settings.write_text(settings.read_text().replace('scheduler-file = ""', gone))
+    assert gone in settings.read_text()
+    done = command("rerun", trained, "--out", tmp_path / "again", "--json")
+    assert done.code == 0 and json.loads(done.out)["equal"], done.err
+    assert "the run used a Dask scheduler; it is repeated on this machine" in done.err
+
+
 def test_an_input_that_changed_is_named(
     command: Run, trained: Path, jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
