@@ -193,6 +193,10 @@ class RunDirectory:
             except (GanexplainError, OSError):
                 pass  # the disk is full; the first error is reported
 
+    def close(self) -> None:
+        """Give the lock up before the run has begun."""
+        self._open_files.close()
+
     @property
     def inputs(self) -> Mapping[str, str]:
         """SHA-256 of the inputs, by their names in the stage."""

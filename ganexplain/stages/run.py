@@ -20,6 +20,7 @@ from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import open_corpus
 from ganexplain.errors import TooFewExcerpts, UsageError
 from ganexplain.files.shipped import shipped
+from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.earlier import is_finished
 from ganexplain.runs.progress import Progress
 from ganexplain.stages.explain import check_settings, explain
@@ -37,8 +38,8 @@ Config = TypeVar("Config")
 class Step:
     """A stage of the way: its name, which its folder has too, its function and `config`.
 
-    `purpose` says what it does, and `output` names a file of each unit. A stage that `resumes`
-    keeps parts of its work.
+    `purpose` says what it does, and `output` names the file of a unit; several units have a folder
+    each. A stage that `resumes` keeps parts of its work.
     """
 
     name: str
@@ -51,7 +52,10 @@ class Step:
     def is_done(self, out: Path) -> bool:
         """Whether an earlier run has done it with the same settings; errors as `is_finished`."""
         folder = out / self.name
-        return is_finished(folder, self.name, self.config) and any(folder.rglob(self.output))
+        if not is_finished(folder, self.name, self.config):
+            return False
+        units = [each for each in folder.iterdir() if each.is_dir()] or [folder]
+        return all((unit / self.output).is_file() for unit in units)
 
     def run(self, out: Path, progress: Progress, overwrite: bool, resume: bool) -> None:
         """Do it into its folder in `out`; with `resume` from what an earlier run has left."""
@@ -119,6 +123,10 @@ def run(
         progress.note(f"{todo.pop(0).name}: done before")
     if todo:
         announce(todo, expected_seconds(config, searched, corpus), out, progress)
+        if overwrite:  # by the first stage the networks and recordings have been read
+            todo.pop(0).run(out, progress, overwrite, resume)
+            for step in WAY[1:]:
+                clear_run(out / step.name, step.name, config)
         do_all(todo, out, progress, overwrite, resume)
     several = out / "report" / "index.html"
     return several if several.is_file() else out / "report" / "report.html"
@@ -139,6 +147,17 @@ def do_all(
             progress.note(f"{step.name}: left out ({error})")
             page = replace(page, config=replace(page.config, validation=""))
     page.run(out, progress, overwrite, resume)
+
+
+def clear_run(path: Path, stage: str, config: Any) -> None:
+    """Delete what an earlier run of `stage` has left in `path`, if it is there.
+
+    Raises UsageError if that is no run of this stage or contains an input that `config` names.
+    """
+    if path.is_dir():
+        run = RunDirectory(path, stage, config, overwrite=True)
+        run.close()
+        run.log_file.unlink()
 
 
 def announce(

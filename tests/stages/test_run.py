@@ -35,10 +35,11 @@ from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages import demo as demo_stage
+from ganexplain.stages import run as run_stage
 from ganexplain.stages.demo import demo, next_commands
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
-from ganexplain.stages.run import Step, do_all, run, steps, with_shipped
+from ganexplain.stages.run import WAY, Step, do_all, run, steps, with_shipped
 from ganexplain.stages.select import select
 
 PIXELS = ImageInput(channels=1, height=8, width=8)
@@ -81,6 +82,19 @@ def whole(settings: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tupl
     out, progress = tmp_path_factory.mktemp("whole") / "out", NullProgress()
     assert run(settings, out, progress) == out / "report" / "report.html"
     return out, progress.notes
+
+
+@pytest.fixture(scope="module")
+def several(
+    settings: RunConfig, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RunConfig, Path]:
+    """A run of two units, without a test split."""
+    root = tmp_path_factory.mktemp("several")
+    for split in ("train", "valid"):
+        shutil.copytree(Path(settings.corpus[0]) / split, root / "pictures" / split)
+    both = replace(settings, corpus=(str(root / "pictures"),), neuron="0,1")
+    run(both, root / "out", NullProgress())
+    return both, root / "out"
 
 
 def test_each_stage_is_what_it_is_when_run_by_itself(
@@ -168,6 +182,47 @@ def test_a_run_of_other_settings_is_left_alone(
     other = replace(settings, examples=4)
     with pytest.raises(UsageError, match=r"--resume: top was 3 in .*, now 4; give the same"):
         run(other, out, NullProgress(), resume=True)
+
+
+@pytest.mark.parametrize("stage", ["responses", "explain", "select", "report"])
+def test_a_file_of_one_unit_of_several_is_made_again(
+    several: tuple[RunConfig, Path], stage: str
+) -> None:
+    settings, out = several
+    output = next(step.output for step in WAY if step.name == stage)
+    files = sorted((out / stage).glob(f"*/{output}"))
+    before = [path.read_bytes() for path in files]
+    assert len(before) == 2
+    files[1].unlink()
+    progress = NullProgress()
+    run(settings, out, progress, resume=True)
+    assert [path.read_bytes() for path in files] == before
+    assert [note for note in progress.notes if note.endswith(": done before")] == [
+        f"{name}: done before" for name in STAGES[: STAGES.index(stage)] if name != "validate"
+    ]
+
+
+def test_with_overwrite_nothing_of_the_earlier_run_is_left(
+    several: tuple[RunConfig, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, earlier = several
+    out = tmp_path / "out"
+    shutil.copytree(earlier, out)
+    shutil.copytree(out / "select", out / "validate")
+    record = out / "validate" / "run.json"
+    record.write_text(record.read_text().replace('"stage": "select"', '"stage": "validate"'))
+
+    def killed(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run_stage, "do_all", killed)
+    with pytest.raises(UsageError, match="--neuron c"):
+        run(replace(settings, neuron="c"), out, NullProgress(), overwrite=True)
+    assert (out / "report" / "index.html").is_file()
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, out, NullProgress(), overwrite=True)
+    left = {path.parent.name for path in out.rglob("*") if path.is_file()}
+    assert left == {"responses", "fc9-0", "fc9-1"}
 
 
 def test_the_demo_runs_on_what_the_package_brings(
