@@ -164,13 +164,12 @@ def test_a_run_goes_on_after_the_stages_that_are_done(
     shutil.rmtree(out / "validate")
     progress = NullProgress()
     run(settings, out, progress, resume=True)
-    assert [n for n, time in changed(out).items() if time == before[n]] == ["responses", "explain"]
+    left = [name for name, time in changed(out).items() if time == before[name]]
+    assert left == ["responses", "explain", "report"]  # the page is made of the same files again
     assert progress.notes[:2] == ["responses: done before", "explain: done before"]
-    again = (out / "report" / "report.html").read_bytes()
-    assert again == page
     (out / "report" / "report.html").unlink()
     run(settings, out, progress, resume=True)
-    assert (out / "report" / "report.html").read_bytes() == again
+    assert (out / "report" / "report.html").read_bytes() == page
 
 
 def test_a_run_of_other_settings_is_left_alone(
