@@ -44,7 +44,8 @@ def page_of(path: Path, run: bool = True) -> str:
         if run and not is_text:
             parts += shown(content, names)
     link = f'<a href="{path.name}">{path.name}</a>'
-    source = f"This page is the notebook {link}, which is run when the site is made."
+    how = "is run when the site is made" if run else "was not run for this site (SKIP_NOTEBOOKS)"
+    source = f"This page is the notebook {link}, which {how}."
     title, *rest = parts
     return "\n\n".join([title, source, *rest]) + "\n"
 

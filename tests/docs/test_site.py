@@ -79,6 +79,9 @@ def test_a_notebook_becomes_text_code_and_what_its_cells_show(tmp_path: Path) ->
     assert page.startswith("# Title\n\nText.\n\nThis page is the notebook")
     assert "```python\nx = 2\nprint(x + 1)\nx * 21\n```\n\n```\n3\n```\n\n```\n42\n```" in page
     assert page.endswith('<div class="shown"><b>shown</b></div>\n')
+    assert "which is run when the site is made" in page
+    page = NOTEBOOKS.page_of(tmp_path / "one.py", run=False)
+    assert "which was not run for this site" in page and "42" not in page
     (tmp_path / "two.py").write_text("# %% [markdown]\n# # Title\n# %%\n1 / 0\n")
     with pytest.raises(ZeroDivisionError):
         NOTEBOOKS.page_of(tmp_path / "two.py")
