@@ -264,9 +264,9 @@ def train_gan(
         precision: Precision of the networks in training: float32 or bfloat16.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
-        workers: Workers that compute features, and maps of cgan, before the training (which
-            torchrun divides): a number of processes; auto: one per core if there are many; or the
-            address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        workers: Workers that compute features (and the maps of cgan) before the training: a number
+            of processes; auto: one per core if there are many; or the address of a Dask scheduler,
+            tcp://HOST:PORT or tls://HOST:PORT. The training itself is divided by torchrun.
         scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
             address.
         device: Device: auto, cpu, cuda or cuda:N.
@@ -372,8 +372,8 @@ def counterfactual(
         trust_pickle: Load a pickled network. This runs any code that the file contains.
         trust_features: Compute the network's input by the function that input names as features.
             This runs its code.
-        gan: Path of gan.pt, or hf://OWNER/NAME. On a recording: an edit must not lead away from
-            what it generates; empty: not checked.
+        gan: Path of gan.pt, or hf://OWNER/NAME. With `on recording`: an edit stays near what this
+            GAN generates; empty: that is not checked.
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
         resume: Continue an earlier run in `out`; if there is none, start one.
@@ -715,9 +715,9 @@ def train_explainer(
         precision: cgan: precision of the networks in training, bfloat16 or float32.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
-        workers: Workers that compute features, and maps of cgan, before the training (which
-            torchrun divides): a number of processes; auto: one per core if there are many; or the
-            address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        workers: Workers that compute features (and the maps of cgan) before the training: a number
+            of processes; auto: one per core if there are many; or the address of a Dask scheduler,
+            tcp://HOST:PORT or tls://HOST:PORT. The training itself is divided by torchrun.
         scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
             address.
         device: Device: auto, cpu, cuda or cuda:N.

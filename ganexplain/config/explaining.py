@@ -130,8 +130,8 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
         before="gan",
     )
     gan: str = setting(
-        "Path of gan.pt, or hf://OWNER/NAME. On a recording: an edit must not lead away from what "
-        "it generates; empty: not checked.",
+        "Path of gan.pt, or hf://OWNER/NAME. With `--on recording`: an edit stays near what this "
+        "GAN generates; empty: that is not checked.",
         "",
         reads=True,
     )

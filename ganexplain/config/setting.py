@@ -130,7 +130,7 @@ def toml_bytes(stage: str, config: Any) -> bytes:
 def command_text(stage: str, config: Any) -> str:
     """The command with the settings of a config that are no defaults, but for `OF_THE_PLACE`.
 
-    Runs with the same results so have the same command.
+    So runs with the same results have the same command.
     """
     presets: Mapping[str, Preset] = getattr(config, "PRESETS", {})
     usual = presets.get(getattr(config, "preset", ""), {})

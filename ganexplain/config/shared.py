@@ -65,12 +65,12 @@ class Divides:
 
 @dataclass(frozen=True, kw_only=True)
 class DividesFeatures(Divides):
-    """Settings of trainings, before which several processes or machines can compute."""
+    """Settings of trainings whose inputs several processes or machines can compute beforehand."""
 
     workers: str = setting(
-        "Workers that compute features, and maps of cgan, before the training (which torchrun "
-        "divides): a number of processes; auto: one per core if there are many; or the address of "
-        "a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.",
+        "Workers that compute features (and the maps of cgan) before the training: a number of "
+        "processes; auto: one per core if there are many; or the address of a Dask scheduler, "
+        "tcp://HOST:PORT or tls://HOST:PORT. The training itself is divided by torchrun.",
         "auto",
         extends=True,
     )

@@ -173,7 +173,7 @@ def fitted(
             text = aligned(table, left)
     if width is None or not left_out:
         return text, []
-    note = f"left out for want of room: {', '.join(left_out)}; {expendable.all} has all"
+    note = f"too wide, left out: {', '.join(left_out)}; {expendable.all} has all"
     return text, wrap(note, width)
 
 

@@ -54,7 +54,7 @@ def write_report(
     """
     workers = Workers.of(config, executor)
     pages = UnitPages(config, out)
-    pages.read_first()  # what is wrong is said before the run begins
+    pages.read_first()  # wrong files are reported before the run begins
     with RunDirectory(out, "report", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         parts = PagePart.all_of(pages, run)

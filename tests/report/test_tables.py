@@ -88,4 +88,4 @@ def test_a_layer_is_never_without_its_name_and_axes() -> None:
     text = layers_table(NetworkLayers("n", {}, "output", (), (layer,)), 100)
     assert max(map(len, text.splitlines())) <= 100
     assert name in text and layer.axes in text and "Linear" in text
-    assert text.splitlines()[2] == "left out for want of room: units, weights; --json has all"
+    assert text.splitlines()[2] == "too wide, left out: units, weights; --json has all"
