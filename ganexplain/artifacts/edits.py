@@ -24,7 +24,7 @@ class EditStates(Generic[Value]):
 class JudgedEdit:
     """The class and the margin that a judge finds before and after the edit.
 
-    `agrees` means that the margin moved to the other side.
+    `agrees` means that the margin moved towards the other side, whether it is there or not.
     """
 
     judge: str

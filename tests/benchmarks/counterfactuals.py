@@ -6,10 +6,10 @@
     python tests/benchmarks/counterfactuals.py runs/counterfactual
 
 For a run of `--on recording` the FLAC files are read again and decided upon by `log_mel` and the
-network, without the search's own front end; a judge agrees where its margin moves to the other
-side. For one of `--on gan` the judge is asked about what the GAN makes of the excerpts. The judges
-were not climbed: where they follow, the change is one of the sound and not of the one classifier
-alone.
+network, without the search's own front end; a judge agrees where its margin moves towards the
+other side. For one of `--on gan` the judge is asked about what the GAN makes of the excerpts. The
+judges were not climbed: where they follow, the change is one of the sound and not of the one
+classifier alone.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def judged(
     there = (before > 0) == up[crossed]
     follow = there & ((after > 0) != up[crossed])
     return [
-        ("judges agree: margin moves to the other side",
+        ("judges agree: margin moves towards the other side",
          f"{(towards > 0).sum()} of {towards.size}"),
         ("judges' way in that of the classifier, mean", f"{towards.mean() / way.mean():.0%}"),
         ("judges change side, of those on the original's", f"{follow.sum()} of {there.sum()}"),
