@@ -14,11 +14,12 @@ from ganexplain.inputs.kinds import KINDS
 from ganexplain.inputs.words import Words
 
 REMEDY = "run validate again"
+NOT_HELD_OUT = "they are not held out"  # end of a note on recordings that were used already
 GENERATED, OTHER, SHUFFLED = "generated", "other_unit", "shuffled"
 SETS: Mapping[str, str] = {  # texts for `Words.fill`
     GENERATED: "the examples of the chosen setting",
-    "real": "real {many} of the training split, the strongest and the weakest",
-    "real_beyond": "real {many} of the training split, the strongest and the weakest beyond the "
+    "real": "real {many} of the split train, the strongest and the weakest",
+    "real_beyond": "real {many} of the split train, the strongest and the weakest beyond the "
     "outputs of the network",
     OTHER: "the examples of another unit of the layer, whose responses go along with this one’s",
     "reinitialised": "the same search for a network of shuffled weights, which learned nothing",

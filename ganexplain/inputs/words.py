@@ -43,7 +43,7 @@ SOUND = Words(
 )  # fmt: skip
 PICTURES = Words(
     one="picture", many="pictures", whole="picture", sources="pictures",
-    elsewhere="kept from training",
+    elsewhere="of other files",
     perceive="see", perceives="sees", perceived="seen", sense="eye", looks_for="Looks for",
     description="rows of pixels",
     heading="See", alike="real pictures", reality="real pictures", generated="pictures",

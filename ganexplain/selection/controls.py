@@ -45,7 +45,7 @@ INPUT_RATE, INPUT_ITERATIONS = 0.01, 320
 MEANINGS = {
     "fresh": "the chosen setting from other starts, which had no part in choosing it",
     "start": "samples of the GAN before the search",
-    "held_out": "real ones kept from training, the strongest of them",
+    "held_out": "the strongest real ones of the other splits, in which no top ones were searched",
     "input_ascent": "gradient ascent on the input itself, without the GAN, stopped where its "
     "responses come nearest to the real ones",
     "reinitialised": "the same search for a classifier of shuffled weights, which learned nothing, "

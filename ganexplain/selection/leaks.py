@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from ganexplain.artifacts.prediction import NOT_HELD_OUT
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import open_corpus
 from ganexplain.errors import GanexplainError
@@ -71,9 +72,9 @@ def leak_notes(
 def _copies_note(found: Sequence[Recording], tested: int, name: str, use: Use) -> str:
     first, more = found[0].path.name, len(found) - 1
     return (
-        f"{len(found)} of {tested} files are also in {name}, split {' or '.join(use.splits)}, "
-        f"which {use.words} had ({first}{f' and {more} more' if more else ''}): they are not "
-        "held out"
+        f"{len(found)} of {tested} {'files' if tested > 1 else 'file'} of the split test "
+        f"{'are' if len(found) > 1 else 'is'} also in {name}, split {' or '.join(use.splits)}, "
+        f"which {use.words} had ({first}{f' and {more} more' if more else ''}): {NOT_HELD_OUT}"
     )
 
 

@@ -68,7 +68,7 @@ def test_a_page_of_a_search_that_held_the_outputs_says_how_far_they_moved(tmp_pa
     # The real excerpts are those beyond the outputs; they are not sorted by their response.
     assert text.index("+3.00") < text.index("+5.00")
     extreme = "the highest responses beyond what the outputs explain"
-    assert f"with {extreme} in the training recordings" in text
+    assert f"with {extreme} in the recordings searched" in text
     assert "response, while the outputs of the network stay; " in text
     assert f"that have {extreme}, and what they lack" in text
     assert (

@@ -99,16 +99,22 @@ def test_a_page_has_the_notes_of_a_test_and_claims_no_more_than_they_allow(tmp_p
     seen = replace(
         held_out, split="valid", held_out=False, notes=("the split <valid> is not held out",)
     )
-    texts = []
-    for tested in (held_out, seen):
+    copied = replace(seen, split="test", notes=("1 file was in training: they are not held out",))
+    texts: list[str] = []
+    for tested in (held_out, seen, copied):
         write_json(tmp_path / "prediction.json", tested.to_json())
         given = replace(config, validation=str(tmp_path))
-        texts.append(write_report(given, tmp_path / tested.split, NullProgress()).read_text())
+        texts.append(
+            write_report(given, tmp_path / f"page{len(texts)}", NullProgress()).read_text()
+        )
     claim = "that neither network, GAN nor search has met"
     assert claim in texts[0] and "two new excerpts" in texts[0]
     assert claim not in texts[1] and "two new excerpts" not in texts[1]
     assert "two excerpts of the split valid" in texts[1]
-    assert "the split &lt;valid&gt; is not held out" in texts[1]
+    assert texts[1].count("the split &lt;valid&gt; is not held out") == 1
+    warning = texts[2].index("1 file was in training: they are not held out")
+    assert warning < texts[2].index("<section") < texts[2].rindex("they are not held out")
+    assert not any("Held-out" in text or "kept from training" in text for text in texts)
 
 
 def test_a_path_in_a_note_is_not_broken() -> None:

@@ -24,7 +24,7 @@ def test_a_copy_of_a_training_recording_is_named(jamendo: JamendoFolder, tmp_pat
     corpus = open_corpus([str(other.root)])
     use = Use("the search", (str(jamendo.root),), ("train",))
     (note,) = leak_notes(held_out(corpus, "test+valid"), [use])
-    assert note.startswith("1 of 2 files are also in") and "(copy.wav)" in note
+    assert note.startswith("1 of 2 files of the split test is also in") and "(copy.wav)" in note
     own = open_corpus(use.corpora)
     assert leak_notes(held_out(own, "test"), [use]) == []
 

@@ -28,7 +28,7 @@ ON_NEIGHBOURS = ("density",)
 NAMES = {
     "fresh": "From fresh starts",
     "start": "Before the search",
-    "held_out": "Held-out real {many}",
+    "held_out": "Other real {many}",
     "input_ascent": "Search without the GAN",
     "reinitialised": "Re-initialised network",
 }

@@ -31,7 +31,7 @@ def strip_chart(evidence: Evidence) -> Chart:
             title = "best of ranking" if name == "best" else f"{name} setting"
             lines.append(Strip(title, name, responses))
     if evidence.held_out:
-        lines.insert(2, Strip("held-out real", "held-out", evidence.held_out["response"]))
+        lines.insert(2, Strip("other real", "held-out", evidence.held_out["response"]))
     for name, title in CONTROLS.items():
         if name in evidence.driven:
             kind = name.replace("_", "-")

@@ -205,7 +205,7 @@ def _real_row(evidence: Evidence, real: Mapping[str, np.ndarray], sounds: np.nda
     return Row(
         "real",
         f"Real {evidence.words.many}",
-        f"with the {evidence.extreme} in the training {evidence.words.sources}",
+        f"with the {evidence.extreme} in the {evidence.words.sources} searched (split train)",
         _recorded_facts(evidence, real),
         _recorded(evidence, real, sounds),
         note=RESYNTH if evidence.front_end.keeps_recording else "",
@@ -229,7 +229,7 @@ def _held_out_row(evidence: Evidence, sounds: np.ndarray) -> Row:
     return Row(
         "held_out",
         control_name("held_out", evidence.words),
-        control.meaning if control else f"the same of {evidence.words.sources} kept from training",
+        control.meaning if control else f"the same of {evidence.words.sources} of the other splits",
         _recorded_facts(evidence, evidence.held_out),
         _recorded(evidence, evidence.held_out, sounds),
     )

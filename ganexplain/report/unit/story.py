@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ganexplain.artifacts.prediction import NOT_HELD_OUT
 from ganexplain.ascent.match import MATCH
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, element
@@ -22,8 +23,8 @@ from ganexplain.report.unit.prediction_section import prediction_section
 from ganexplain.report.unit.rows import mean_and_deviation, score_text, shown_rows
 
 OTHERS = (
-    "For comparison: the same seeds before the search, {many} from other methods or held out, and "
-    "the same seeds under other settings of the grid."
+    "For comparison: the same seeds before the search, {many} from other methods, real ones of "
+    "other splits, and the same seeds under other settings of the grid."
 )
 
 
@@ -42,7 +43,7 @@ def build_page(
     return Page(
         title=title(evidence),
         guide=_guide(evidence),
-        warnings=evidence.selection.warnings,
+        warnings=_warnings(evidence),
         answer=_answer(evidence),
         responses=strip_chart(evidence),
         medium=medium_for(evidence.front_end, evidence.real["mel"]),
@@ -56,6 +57,13 @@ def build_page(
         search=[response_chart(evidence), norm_chart(evidence)],
         provenance=provenance,
     )
+
+
+def _warnings(evidence: Evidence) -> list[str]:
+    """Those of the selection, and that recordings of the test were used in a training."""
+    notes = evidence.validation.notes if evidence.validation else ()
+    met = [note for note in notes if note.endswith(NOT_HELD_OUT)]
+    return [*evidence.selection.warnings, *met]
 
 
 def title(evidence: Evidence) -> str:
