@@ -331,8 +331,9 @@ def counterfactual(
 ) -> Counterfactual:
     """Change real excerpts until the network's decision changes: OUT/counterfactual.npz, sounds.
 
-    The recording itself is edited: as few cells of its spectrogram as possible become louder or
-    softer. With on gan a GAN reconstructs each excerpt, and the latent is moved.
+    The recording itself is edited: at most a fifth of its spectrogram's cells (cells) become louder
+    or softer, and of such edits the smoothest that changes the decision is taken. With on gan a GAN
+    reconstructs each excerpt, and the latent is moved.
 
     Args:
         start_from: Excerpt as FILE@SECONDS, the time at which it begins (`attribute`: its centre);

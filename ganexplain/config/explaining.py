@@ -112,8 +112,9 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
     `ganexplain counterfactual --start-from song.ogg@12.5 --classifier runs/classifier/classifier.pt
     --out runs/counterfactual`
 
-    The recording itself is edited: as few cells of its spectrogram as possible become louder or
-    softer. With --on gan a GAN reconstructs each excerpt, and the latent is moved.
+    The recording itself is edited: at most a fifth of its spectrogram's cells (--cells) become
+    louder or softer, and of such edits the smoothest that changes the decision is taken. With
+    --on gan a GAN reconstructs each excerpt, and the latent is moved.
     """
 
     start_from: tuple[str, ...] = setting(
