@@ -28,6 +28,7 @@ from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.inputs.base import Input
+from ganexplain.report.counterfactuals import counterfactuals_text
 from ganexplain.report.prediction import prediction_text
 from ganexplain.report.tables import aligned
 from ganexplain.stages.attribute import AttributeResult
@@ -185,6 +186,9 @@ class Counterfactual(Run[Counterfactuals]):
     def arrays(self) -> Mapping[str, np.ndarray]:
         """The arrays of `counterfactual.npz`."""
         return read_arrays(self.out / "counterfactual.npz", "counterfactual", ())[0]
+
+    def __repr__(self) -> str:
+        return f"Counterfactual({str(self.out)!r})\n{counterfactuals_text(self.result)}"
 
     def _repr_html_(self) -> str:
         return "".join(

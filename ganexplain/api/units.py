@@ -25,7 +25,9 @@ from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.atomic import Document
 from ganexplain.inputs.base import Input
-from ganexplain.report.tables import attributions_table, chosen_table, ranking_table
+from ganexplain.report.tables import aligned, attributions_table, chosen_table, ranking_table
+
+LISTED = 5  # excerpts of the highest responses in the text of a record
 
 
 class Array:
@@ -59,7 +61,7 @@ class UnitFiles(Run[list[Path]]):
         return str(self.result[0] if len(self.result) == 1 else self.out)
 
     def __repr__(self) -> str:
-        names = ", ".join(map(str, self.result[:4]))
+        names = ", ".join(repr(str(path)) for path in self.result[:4])
         return f"{type(self).__name__}({names}{', ...' if len(self.result) > 4 else ''})"
 
 
@@ -92,6 +94,16 @@ class Responses(UnitFiles):
     @cached_property
     def _read(self) -> tuple[Mapping[str, np.ndarray], Document]:
         return read_arrays(self.file, "responses", ())
+
+    def __repr__(self) -> str:
+        """The excerpts of the highest responses, and the last of the others."""
+        if len(self.result) != 1 or not self.file.is_file():
+            return super().__repr__()
+        order = np.argsort(-self.response, kind="stable")
+        places = [f"{self.recording[k]}@{self.start_s[k]:.2f}" for k in order]
+        table = [[f"{self.response[k]:.2f}", at] for k, at in zip(order, places, strict=True)]
+        shown = [*table[:LISTED], ["...", ""], table[-1]] if len(table) > LISTED + 1 else table
+        return "\n".join([super().__repr__(), aligned([["response", "excerpt"], *shown], left=2)])
 
     def _repr_html_(self) -> str:
         """The excerpts of the highest and the lowest response."""

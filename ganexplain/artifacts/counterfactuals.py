@@ -47,6 +47,11 @@ class ChangedExcerpt:
     sounds: tuple[str, ...]
     picture: str
 
+    @property
+    def changed_sound(self) -> str:
+        """The path of what is on the other side."""
+        return self.sounds[2]
+
     def to_json(self) -> JsonObject:
         """An entry of `excerpts`."""
         return asdict(self)
@@ -56,7 +61,8 @@ class ChangedExcerpt:
 class Counterfactuals:
     """The networks, the unit, the boundary of its response (`divide`), and the excerpts.
 
-    These were edited, or what the GAN makes of them was changed.
+    These were edited, or what the GAN makes of them was changed. `level` is the response at which
+    the decision changes; None where it depends on other outputs, too.
     """
 
     classifier: str
@@ -66,6 +72,7 @@ class Counterfactuals:
     unit: str
     divide: str
     excerpts: tuple[ChangedExcerpt | EditedExcerpt, ...]
+    level: float | None = None
 
     def to_json(self) -> JsonObject:
         """The document."""

@@ -59,6 +59,11 @@ class EditedExcerpt:
     sounds: tuple[str, ...]
     picture: str
 
+    @property
+    def changed_sound(self) -> str:
+        """The path of the edited excerpt."""
+        return self.sounds[1]
+
     def to_json(self) -> JsonObject:
         """An entry of `excerpts`."""
         return asdict(self)

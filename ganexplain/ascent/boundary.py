@@ -45,6 +45,7 @@ class DecisionBoundary:
     margin: Response  # above zero on the upper side
     sides: tuple[str, str]  # names of the lower and the upper side
     meaning: str
+    level: float | None  # of the response, where that alone decides
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def decision_boundary(
                 lambda inputs: decide(unit_values(compute(inputs))),
                 (others[0] if len(others) == 1 else f"not {name}", name),
                 "the classifier's decision",
+                output_level(explained, kind) if explained.outputs == 1 else None,
             )
         else:
             given = config.level
@@ -113,8 +115,14 @@ def decision_boundary(
             sides = (f"below {level:.4g}", f"above {level:.4g}")
             meaning = f"level {level:.6g}"
             yield DecisionBoundary(
-                unit, name, response, lambda inputs: response(inputs) - level, sides, meaning
+                unit, name, response, lambda inputs: response(inputs) - level, sides, meaning, level
             )
+
+
+def output_level(explained: TargetNetwork, kind: str) -> float:
+    """The value of a network's only output, of a kind, at which its decision changes."""
+    threshold = explained.threshold
+    return probability_threshold(threshold, kind) if kind == "probabilities" else threshold
 
 
 def class_margin(explained: TargetNetwork, unit: int, kind: str) -> Response:

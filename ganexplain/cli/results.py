@@ -17,14 +17,12 @@ from ganexplain.runs.environment import discard_unwritable_output
 
 if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.attributions import AttributionRanking
-    from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals
-    from ganexplain.artifacts.edits import EditedExcerpt
+    from ganexplain.artifacts.counterfactuals import Counterfactuals
     from ganexplain.artifacts.input_description import InputDescription
     from ganexplain.artifacts.layers import NetworkLayers
     from ganexplain.artifacts.prediction import Prediction
     from ganexplain.artifacts.predictions import Predictions
     from ganexplain.artifacts.selection import Selection
-    from ganexplain.audio.difference import LevelChange
     from ganexplain.stages.attribute import AttributeResult
     from ganexplain.stages.demo import DemoPage
     from ganexplain.stages.rerun import Repetition
@@ -114,58 +112,9 @@ def show_predictions(found: Predictions, as_json: bool) -> None:
 
 def show_counterfactuals(found: Counterfactuals, as_json: bool) -> None:
     """Lines for each excerpt: what it was, and what would change the decision."""
-    from ganexplain.artifacts.edits import EditedExcerpt
+    from ganexplain.report.counterfactuals import counterfactuals_text
 
-    if as_json:
-        print_result(json_text(found.to_json()))
-        return
-    for entry in found.excerpts:
-        lines = _edit_lines(entry) if isinstance(entry, EditedExcerpt) else _change_lines(entry)
-        title = "{}, {:.2f} to {:.2f} s".format(entry.excerpt, *entry.span_s)
-        print_result("\n    ".join([title, *lines]))
-
-
-def _edit_lines(entry: EditedExcerpt) -> list[str]:
-    """What an edit of a recording is, and what it does."""
-    responses, sides = entry.responses, entry.sides
-    count = entry.iterations
-    judges = (
-        f"{each.judge} {each.sides[0]} {each.margins[0]:.2f}, edited {each.sides[1]} "
-        f"{each.margins[1]:.2f}"
-        for each in entry.judges
-    )
-    return [
-        f"{sides.original} {responses.original:.2f}, edited {sides.edited} {responses.edited:.2f} "
-        + _way(count, "steps"),
-        f"{entry.cells:.1%} of the cells change, by {entry.mean_db:.1f} dB on average",
-        f"most at {_where(entry.change, '')}",
-        f"the opposite edit: {sides.opposite} {responses.opposite:.2f}; elsewhere it changes the "
-        f"decision in {entry.elsewhere:.0%} of 20 places",
-        *(["judged: " + "; ".join(judges)] if entry.judges else []),
-    ]
-
-
-def _change_lines(entry: ChangedExcerpt) -> list[str]:
-    """What must change in what the GAN makes of an excerpt."""
-    responses, sides, change = entry.responses, entry.sides, entry.change
-    ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change.ranges_db.items())
-    return [
-        f"{sides.original} {responses.original:.2f}, redrawn {responses.reconstruction:.2f}, "
-        f"{sides.counterfactual} {responses.counterfactual:.2f} "
-        + _way(entry.iterations, "iterations"),
-        f"latent moved {entry.moved:.2f}: {ranges} dB",
-        f"most at {_where(change, f' ({change.band_db:+.1f} dB)')}",
-        f"the recording so changed: {sides.retouched} {responses.retouched:.2f}",
-    ]
-
-
-def _way(count: int, unit: str) -> str:
-    return f"after {count} {unit}" if count >= 0 else "never changed side"
-
-
-def _where(change: LevelChange, by: str) -> str:
-    hz, seconds = ("{}-{}".format(*ends) for ends in (change.band_hz, change.time_s))
-    return f"{hz} Hz{by}, {seconds} s"
+    print_result(json_text(found.to_json()) if as_json else counterfactuals_text(found))
 
 
 def show_attributions(result: AttributeResult, as_json: bool) -> None:

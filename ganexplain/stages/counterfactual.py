@@ -74,6 +74,7 @@ def counterfactual(
             result = Counterfactuals(
                 task.source.name, config.gan, unit.layer, unit.neuron, divided.name,
                 divided.meaning, recorded_excerpts(run.finished, out, kind) if run.finished else (),
+                divided.level,
             )  # fmt: skip
             if result.excerpts:
                 run.keep_record(progress)

@@ -181,6 +181,9 @@ def test_a_module_goes_from_search_to_selection_without_a_file_of_it(home: Path)
         network, GAN, ["output:0", "output:1"], responses=real, features="output",
         progress=lambda done, total, _: seen.append((done, total)), **FEW,
     )  # fmt: skip
+    strongest = int(real.response.argmax())
+    place = f"{real.recording[strongest]}@{real.start_s[strongest]:.2f}"
+    assert str(real).splitlines()[2].split() == [f"{real.response[strongest]:.2f}", place]
     first, second = found.units
     assert (first.neuron, second.neuron, seen[-1]) == (0, 1, (8, 8))
     expected = second.inputs[0][:, :40].mean((1, 2))
