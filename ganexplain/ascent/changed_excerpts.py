@@ -60,8 +60,8 @@ class CounterfactualTask:
         return replace(opened, starts=[opened.read(text) for text in config.start_from])
 
     @property
-    def taken(self) -> Input:
-        """What the excerpts are."""
+    def input_spec(self) -> Input:
+        """The input that an excerpt is."""
         return self.front_end
 
     def read(self, text: str) -> StartExcerpt:

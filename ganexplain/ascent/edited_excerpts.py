@@ -58,8 +58,8 @@ class EditTask:
         return replace(opened, starts=[opened.read(text) for text in config.start_from])
 
     @property
-    def taken(self) -> Input:
-        """What the excerpts are."""
+    def input_spec(self) -> Input:
+        """The input that an excerpt is."""
         return self.sound
 
     def read(self, text: str) -> StartExcerpt:

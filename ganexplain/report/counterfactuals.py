@@ -34,7 +34,7 @@ def _edit_lines(entry: EditedExcerpt) -> list[str]:
         f"{entry.cells:.1%} of the cells change, by {entry.mean_db:.1f} dB on average",
         f"most at {_where(entry.change, '')}",
         f"the opposite edit: {sides.opposite} {responses.opposite:.2f}; elsewhere it changes the "
-        f"decision in {entry.elsewhere:.0%} of 20 places",
+        f"decision in {entry.elsewhere:.0%} of places",
         *(["judged: " + "; ".join(judges)] if entry.judges else []),
     ]
 

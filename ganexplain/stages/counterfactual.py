@@ -43,9 +43,8 @@ OF_THE_OTHER = {
     GAN: ("cells", "judge"),
 }  # fmt: skip
 WORTH_PROCESSES = 4000  # steps (about a minute) from which several processes are faster
-MOST_NAME = LONGEST - len(
-    "-counterfactual.flac"
-)  # bytes of an excerpt's name in those of its files
+# Bytes of an excerpt's name in those of its files.
+MOST_NAME = LONGEST - len("-counterfactual.flac")
 
 
 def counterfactual(
@@ -223,7 +222,7 @@ def _meta(
         "divide": result.divide,
         "classifier_hash": task.source.digest(),
         "gan_hash": inputs.get("gan", ""),
-        "front_end": asdict(task.taken),
+        "front_end": asdict(task.input_spec),
         "version": __version__,
     }
 

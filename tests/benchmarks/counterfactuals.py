@@ -30,11 +30,11 @@ from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.files.arrays import read_arrays
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.report.edited_excerpts import CHANGED_DB
 
 PRETRAINED = Path("sample_data/pretrained")
 JUDGES = (PRETRAINED / "judge.pt", PRETRAINED / "referee.pt")
 FRONT_END = FrontEnd()
-CHANGED_DB = 0.1
 Rows = list[tuple[str, str]]
 
 
