@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from support.colours import write_colours
 from support.parted import check_parts
 from support.paths import PRETRAINED
 from support.recordings import song, write_sound
@@ -45,16 +46,8 @@ def test_pictures_are_explained_the_same_by_any_workers(tmp_path: Path) -> None:
         (tmp_path / "pictures" / folder).mkdir(parents=True)
         values = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
         Image.fromarray(values).save(tmp_path / "pictures" / folder / "p.png")
-    (tmp_path / "net.py").write_text(
-        "import torch\nclass Colours(torch.nn.Module):\n"
-        "    def forward(self, x):\n        return x.mean(dim=(2, 3))\n"
-    )
-    (tmp_path / "picture.toml").write_text(
-        'kind = "image"\nchannels = 3\nheight = 8\nwidth = 8\n[network]\nclasses = ["r","g","b"]\n'
-    )
     config = AttributeConfig(
         inputs=(str(tmp_path / "pictures"),), method=("lime", "random"), samples=20,
-        segments=("2x2",), model=f"{tmp_path / 'net.py'}:Colours",
-        input=str(tmp_path / "picture.toml"),
+        segments=("2x2",), **write_colours(tmp_path),
     )  # fmt: skip
     check_parts(attribute, config, tmp_path, parts=2)

@@ -6,16 +6,17 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from support.colours import write_colours
+from support.parted import Stopped, check_parts, record
 from support.paths import PRETRAINED
 from support.recordings import noise, song, write_sound
 
 from ganexplain.config import PredictConfig
-from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.errors import GanexplainError
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages import predict as stage
 from ganexplain.stages.predict import predict
@@ -44,30 +45,10 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PredictConfig:
     for number in range(5):
         values = generator.integers(0, 256, (8, 8, 3), dtype=np.uint8)
         Image.fromarray(values).save(tmp_path / f"{number}.png")
-    (tmp_path / "net.py").write_text(
-        "import torch\nclass Colours(torch.nn.Module):\n"
-        "    def forward(self, x):\n        return x.mean(dim=(2, 3))\n"
-    )
-    (tmp_path / "picture.toml").write_text(
-        'kind = "image"\nchannels = 3\nheight = 8\nwidth = 8\n[network]\nclasses = ["r","g","b"]\n'
-    )
     return PredictConfig(
         files=tuple(str(tmp_path / f"{number}.png") for number in range(5)),
-        model=f"{tmp_path / 'net.py'}:Colours", input=str(tmp_path / "picture.toml"),
+        **write_colours(tmp_path),
     )  # fmt: skip
-
-
-class Stopped(NullProgress):
-    """Ctrl-C after the first part."""
-
-    def advance(self, units: int = 1, **values: float) -> None:
-        if units:
-            raise KeyboardInterrupt
-
-
-def record(run: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((run / "run.json").read_text().replace(str(run), "RUN"))
-    return {name: found[name] for name in ("results", "warnings", "inputs", "files")}
 
 
 @pytest.mark.parametrize("kind", ["recordings", "pictures"])
@@ -75,23 +56,12 @@ def test_the_files_are_the_same_whoever_did_the_parts(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     config = request.getfixturevalue(kind)
-    runs = tmp_path / "one", tmp_path / "two"
-    one = predict(config, runs[0], NullProgress())
-    with pytest.raises(KeyboardInterrupt):
-        predict(config, runs[1], Stopped())
-    with pytest.raises(UsageError, match="--resume to continue"):
-        predict(config, runs[1], NullProgress())
-    progress = NullProgress()
-    with ThreadPoolExecutor(2) as threads:
-        two = predict(config, runs[1], progress, resume=True, executor=threads)
-    assert f"1 of {4 if kind == 'recordings' else 3} parts were done before" in progress.notes
-    assert record(runs[0]) == record(runs[1])
-    assert len(one.recordings or one.pictures) == (3 if kind == "recordings" else 5)
-    assert len(one.skipped) == (1 if kind == "recordings" else 0) == len(two.skipped)
-    names = {path.name for path in runs[0].iterdir()}
-    assert names == {path.name for path in runs[1].iterdir()} and "parts" not in names
-    for name in names - {"run.json", "log.txt"}:
-        assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes()
+    notes = check_parts(predict, config, tmp_path, parts=4 if kind == "recordings" else 3)
+    assert sum("broken.wav" in note for note in notes) == (kind == "recordings")
+    tables = {path.name for path in (tmp_path / "one").glob("*.csv")}
+    assert tables == (
+        {"0.csv", "1.csv", "quiet.csv"} if kind == "recordings" else {"predictions.csv"}
+    )
 
 
 @pytest.mark.parametrize("kind", ["recordings", "pictures"])
@@ -126,7 +96,7 @@ def test_a_recording_that_changes_meanwhile_is_named(
 ) -> None:
     config = replace(recordings, files=recordings.files[:2], skip_bad_files=False)
     with pytest.raises(KeyboardInterrupt):
-        predict(config, tmp_path / "run", Stopped())
+        predict(config, tmp_path / "run", Stopped(tmp_path / "run" / "parts"))
     write_sound(Path(config.files[0]), song(5))
     with pytest.raises(GanexplainError, match=r"0\.wav.* has changed since"):
         predict(config, tmp_path / "run", NullProgress(), resume=True)
@@ -139,7 +109,7 @@ def test_a_folder_with_another_picture_is_not_resumed(
     config = replace(pictures, files=(str(folder),))
     run = tmp_path.with_name(f"{tmp_path.name}-run")
     with pytest.raises(KeyboardInterrupt):
-        predict(config, run, Stopped())
+        predict(config, run, Stopped(run / "parts"))
     (folder / "00.png").write_bytes((folder / "4.png").read_bytes())
     with pytest.raises(GanexplainError, match=r"pictures .*are not those of the run.*00\.png"):
         predict(config, run, NullProgress(), resume=True)
