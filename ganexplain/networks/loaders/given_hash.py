@@ -7,7 +7,6 @@ import pickle
 import secrets
 import sys
 import sysconfig
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import CellType, CodeType, FunctionType, ModuleType
@@ -122,9 +121,8 @@ def _names(code: CodeType) -> list[str]:
 
 def _of_class(of: type) -> object:
     """The bases and methods of a class, and its other values."""
-    values: Mapping[str, object] = vars(of)
     contents = {}
-    for name, value in values.items():
+    for name, value in vars(of).items():
         if isinstance(value, property):
             value = value.fget, value.fset
         elif isinstance(value, staticmethod | classmethod):
