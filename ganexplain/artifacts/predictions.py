@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -84,21 +84,22 @@ class Predictions:
         skipped = results.texts("skipped")
         if self.table:
             pictures = self._read_table() if Path(self.table).is_file() else ()
-            return replace(self, skipped=skipped, pictures=pictures) if pictures else None
+            complete = pictures and len(pictures) == results.integer("pictures")
+            return replace(self, skipped=skipped, pictures=pictures) if complete else None
         found = tuple(map(RecordingPrediction.from_json, results.children("files")))
         files = [path for each in found for path in (each.lab, each.curve, each.picture)]
-        complete = found and all(Path(path).is_file() for path in files)
-        return replace(self, skipped=skipped, recordings=found) if complete else None
+        there = found and all(Path(path).is_file() for path in files)
+        return replace(self, skipped=skipped, recordings=found) if there else None
 
     def _read_table(self) -> tuple[PicturePrediction, ...]:
-        """The pictures of the table; none if it is of other classes."""
-        header, *rows = csv.reader(io.StringIO(read_text(Path(self.table)))) or [[]]
+        """The pictures of the table; none if it is of other classes or damaged."""
+        header, *rows = list(csv.reader(io.StringIO(read_text(Path(self.table))))) or [[]]
         if header != ["file", "class", *self.classes]:
             return ()
-        return tuple(
-            PicturePrediction(file, name, dict(zip(self.classes, map(float, values), strict=True)))
-            for file, name, *values in rows
-        )
+        try:
+            return tuple(_picture_of(row, self.classes) for row in rows)
+        except ValueError:
+            return ()
 
     def to_json(self) -> JsonObject:
         """The document."""
@@ -128,3 +129,9 @@ class PredictedPart:
 
 def _numbers(fields: Fields) -> dict[str, float]:
     return {name: fields.number(name) for name in fields}
+
+
+def _picture_of(row: Sequence[str], classes: Sequence[str]) -> PicturePrediction:
+    """A row of the table; ValueError for one that is cut or has no numbers."""
+    file, name, *values = row
+    return PicturePrediction(file, name, dict(zip(classes, map(float, values), strict=True)))

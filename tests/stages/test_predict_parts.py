@@ -84,6 +84,18 @@ def test_a_finished_run_that_is_resumed_has_its_results_and_its_record(
     assert predict(config, run, NullProgress(), resume=True) == found and lost.is_file()
 
 
+@pytest.mark.parametrize("keep", [0, 40, -9, -60])
+def test_predictions_are_made_again_where_their_table_is_cut(
+    keep: int, pictures: PredictConfig, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    found, table = predict(pictures, run, NullProgress()), run / "predictions.csv"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:keep])
+    assert predict(pictures, run, NullProgress(), resume=True) == found
+    assert table.read_bytes() == whole
+
+
 def test_what_other_processes_warn_of_is_noted(recordings: PredictConfig, tmp_path: Path) -> None:
     predict(recordings, tmp_path / "one", NullProgress())
     warnings = record(tmp_path / "one")["warnings"]
