@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +15,13 @@ from ganexplain.runs.tasks import Advance
 from ganexplain.runs.workers import DividedWork, Workers
 
 T = TypeVar("T")
+
+
+def no_files(part: Any, result: Any) -> Iterable[Path]:
+    """The files of parts that are results alone."""
+    return ()
+
+
 KIND = "part"
 
 
@@ -48,8 +55,9 @@ class PartWork(Generic[T]):
     """What does a part: `prepare(*arguments)(part, progress)` returns its result, a dataclass.
 
     The arguments are sent to other processes; `opened` is what this process has prepared already.
-    Where a part has `steps`, these have a progress of their own, and a single part is done here,
-    step by step.
+    `files(part, result)` are those that a part has written beside its result; it is done again
+    where one is gone. Where a part has `steps`, these have a progress of their own, and a single
+    part is done here, step by step.
     """
 
     result: type[T]
@@ -57,6 +65,19 @@ class PartWork(Generic[T]):
     arguments: tuple[Any, ...]
     opened: Callable[[Any, Progress], T]
     steps: bool = False
+    files: Callable[[Any, T], Iterable[Path]] = no_files
+
+    def read(self, part: NumberedPart, out: Path) -> PartResult[T]:
+        """What is kept of a part; errors as `read_dataclass`."""
+        kind: Any = PartResult[self.result]  # type: ignore[name-defined]
+        kept: PartResult[T] = read_dataclass(part.path(out), KIND, kind)
+        return kept
+
+    def is_done(self, part: NumberedPart, out: Path) -> bool:
+        """Whether the result of a part and its files are there; errors as `read`."""
+        if not part.path(out).is_file():
+            return False
+        return all(path.is_file() for path in self.files(part, self.read(part, out).result))
 
 
 class PartWriter:
@@ -131,7 +152,9 @@ class PartedRun:
         out, progress = self.out, self.progress
         if work.steps and len(parts) == 1:
             return [work.opened(parts[0], progress)]
-        todo = parts_to_do(parts, lambda part: part.path(out).is_file(), progress)
+        todo = parts_to_do(parts, lambda part: work.is_done(part, out), progress)
+        for part in todo:
+            part.path(out).unlink(missing_ok=True)  # its files are gone
         total, left = (sum(part.units for part in some) for some in (parts, todo))
         progress.start(self.title, total, total - left)
         found: list[T] = []
@@ -139,17 +162,16 @@ class PartedRun:
         def advance(units: int) -> None:
             progress.advance(units)
             while len(found) < len(parts) and parts[len(found)].path(out).is_file():
-                found.append(self._read(parts[len(found)], work.result))
+                found.append(self._read(parts[len(found)], work))
 
         arguments = work.prepare, work.arguments, out, work.steps
         divided = DividedWork(PartWriter, arguments, out, loaded=(work.opened,))
         self.workers.do(todo, divided, advance, self.worth_it)
-        return found + [self._read(part, work.result) for part in parts[len(found) :]]
+        return found + [self._read(part, work) for part in parts[len(found) :]]
 
-    def _read(self, part: NumberedPart, result: type[T]) -> T:
+    def _read(self, part: NumberedPart, work: PartWork[T]) -> T:
         """The result of a part that is done; reports its notes and warnings."""
-        kind: Any = PartResult[result]  # type: ignore[valid-type]
-        kept: PartResult[T] = read_dataclass(part.path(self.out), KIND, kind)
+        kept = work.read(part, self.out)
         for note in kept.notes:
             self.progress.note(note)
         for warning in kept.warnings:

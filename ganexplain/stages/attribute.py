@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from ganexplain.artifacts.attributions import Attributions, Configuration
+from ganexplain.artifacts.attributions import AttributedInput, Attributions, Configuration
 from ganexplain.attribution.fills import FILLS
 from ganexplain.attribution.inputs.piece import Piece
 from ganexplain.attribution.inputs.reading import read_pieces
@@ -149,9 +149,13 @@ def _recorded(out: Path) -> AttributeResult | None:
     if not (path.is_file() and report.is_file()):
         return None
     found = Attributions.read(path)
-    results = [result for each in found.inputs for result in each.results]
-    complete = all((out / each.folder / "attribution.npz").is_file() for each in results)
+    complete = all(path.is_file() for each in found.inputs for path in _files(each, out))
     return AttributeResult.of(found, report) if complete else None
+
+
+def _files(entry: AttributedInput, out: Path) -> Iterable[Path]:
+    """The files of the attributions of an input."""
+    return (out / each.folder / "attribution.npz" for each in entry.results)
 
 
 @dataclass(frozen=True)
@@ -226,7 +230,10 @@ def _attributed(
     parts = PiecePart.all_of(pieces, len(opened.configurations))
     # A folder may change before a worker reads it.
     config = replace(run.config, inputs=(parts[0].text,), outputs=subject.outputs)
-    work = PartWork(AttributedPiece, PieceAttribution.open, (config, run.out, lowest), opened)
+    work = PartWork(
+        AttributedPiece, PieceAttribution.open, (config, run.out, lowest), opened,
+        files=lambda part, found: _files(found.entry, run.out),
+    )  # fmt: skip
     worth_it = subject.device.type == "cpu" and passes * len(parts) >= WORTH_PROCESSES
     return PartedRun(run.out, workers, progress, "attributions", worth_it).results(parts, work)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -195,19 +195,24 @@ def _change_all(
         for number, (start, name) in enumerate(zip(task.starts, names, strict=True))
     ]
     kind: type[ChangedPart] | type[EditedPart] = ChangedPart if config.on == GAN else EditedPart
-    work: PartWork[Any] = PartWork(kind, StartChange.open, (config, out), opened)
+    work: PartWork[Any] = PartWork(kind, StartChange.open, (config, out), opened, files=_files)
     worth_it = task.explained.device.type == "cpu" and steps * len(parts) >= WORTH_PROCESSES
     found = PartedRun(out, workers, progress, "counterfactuals", worth_it).results(parts, work)
     if not all(one.excerpt.no_gradient for one in found):
         return found
-    for one in found:
-        for path in (*one.excerpt.sounds, one.excerpt.picture):
-            Path(path).unlink(missing_ok=True)
+    for part, one in zip(parts, found, strict=True):
+        for path in _files(part, one):
+            path.unlink(missing_ok=True)
     remove_parts(out)
     raise GanexplainError(
         f"{opened.divided.unit}: the response has no gradient at any of the {len(found)} "
         "excerpts (a dead rectifier, say); choose other excerpts or another unit"
     )
+
+
+def _files(part: StartPart, found: ChangedPart | EditedPart) -> Iterable[Path]:
+    """The sounds and the picture of an excerpt."""
+    return map(Path, (*found.excerpt.sounds, found.excerpt.picture))
 
 
 def _meta(

@@ -131,8 +131,14 @@ def _predict_parts(
         config = replace(config, outputs=predictor.kind)
     worth_it = pick_device(config.device).type == "cpu" and len(parts) >= WORTH_PROCESSES
     opened = PartPrediction(config, out, predictor)
-    work = PartWork(PredictedPart, PartPrediction, (config, out), opened)
+    work = PartWork(PredictedPart, PartPrediction, (config, out), opened, files=_files)
     return _joined(PartedRun(out, workers, progress, "predicting", worth_it).results(parts, work))
+
+
+def _files(part: FilePart, found: PredictedPart) -> Iterable[Path]:
+    """The files of the recordings of a part."""
+    for each in found.recordings:
+        yield from map(Path, (each.lab, each.curve, each.picture))
 
 
 def _joined(found: Sequence[PredictedPart]) -> PredictedPart:

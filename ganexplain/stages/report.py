@@ -64,7 +64,7 @@ def write_report(
             run.keep_record(progress)
             return path
         run.note_inputs()
-        work = PartWork(WrittenPage, UnitPages, (config, out), pages, steps=True)
+        work = PartWork(WrittenPage, UnitPages, (config, out), pages, steps=True, files=pages.files)
         parted = PartedRun(out, workers, progress, "pages", len(parts) >= WORTH_PROCESSES)
         written = parted.results(parts, work)
         if lines := [page.line for page in written if page.line]:
@@ -120,6 +120,10 @@ class UnitPages:
         if self.tested:
             return unit.inputs | {"validation": prediction_file(Path(self.config.validation))}
         return unit.inputs
+
+    def files(self, part: PagePart, page: WrittenPage) -> Iterable[Path]:
+        """The page of a unit."""
+        return [self.out / part.folder / "report.html"]
 
     def __call__(self, part: PagePart, progress: Progress) -> WrittenPage:
         """Write the page of a unit."""

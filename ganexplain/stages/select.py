@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from ganexplain.selection.select_task import SelectTask
 from ganexplain.selection.unit_selection import UnitSelection
 
 PROBES = "probes.npz"  # file of what units are ranked by in the parts, for --by prediction
+WRITTEN = "selection.json", "selection.npz", "responses.npz"  # files of a unit
 WORTH_PROCESSES = 2  # units with controls from which several processes are faster
 
 
@@ -95,11 +96,9 @@ class UnitPart(NumberedPart):
 
 def _recorded(out: Path, parts: Sequence[UnitPart]) -> list[Selection]:
     """What a finished run has written; empty if one of its files is not there."""
-    folders = [out / part.folder for part in parts]
-    names = "selection.json", "selection.npz", "responses.npz"
-    if not all((folder / name).is_file() for folder in folders for name in names):
+    if not all((out / part.folder / name).is_file() for part in parts for name in WRITTEN):
         return []
-    paths = [folder / "selection.json" for folder in folders]
+    paths = [out / part.folder / "selection.json" for part in parts]
     return [Selection.from_json(Fields(f"{path}: ", read_json(path))) for path in paths]
 
 
@@ -123,6 +122,10 @@ class UnitRanking:
         task = SelectTask.open(config)
         return cls(task, out, StoredProbes.read(out, task.units) if task.encoder else None)
 
+    def files(self, part: UnitPart, ranked: RankedUnit) -> Iterable[Path]:
+        """The files of a unit."""
+        return (self.out / part.folder / name for name in WRITTEN)
+
     def write_real(self, part: UnitPart) -> None:
         """Write the real responses of a unit."""
         real = self.task.real(part.number, self.task.explanations(part.number))
@@ -144,13 +147,15 @@ def _rank_units(
 ) -> list[RankedUnit]:
     """Rank the units that an earlier run has not ranked."""
     config, out, task = opened.task.config, opened.out, opened.task
-    todo = [part for part in parts if not part.path(out).is_file()]
+    work = PartWork(
+        RankedUnit, UnitRanking.open, (config, out), opened, steps=True, files=opened.files
+    )
+    todo = [part for part in parts if not work.is_done(part, out)]
     for part in todo:
         opened.write_real(part)
     if opened.probes:
         StoredProbes.write(opened.probes, out)
     on_cpu = task.explained is None or task.explained.device.type == "cpu"
-    work = PartWork(RankedUnit, UnitRanking.open, (config, out), opened, steps=True)
     worth_it = on_cpu and config.controls and len(todo) >= WORTH_PROCESSES
     return PartedRun(out, workers, progress, "units", worth_it).results(parts, work)
 

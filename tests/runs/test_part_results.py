@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +97,23 @@ def test_a_kept_result_of_another_part_of_the_same_number_is_not_used(out: Path)
     found = run_of(out, HERE, progress := NullProgress()).results(parts, work_of(10.0))
     assert [each.value for each in found] == [0, 10, 40]
     assert progress.notes[0] == "1 of 3 parts were done before"
+
+
+@pytest.mark.parametrize("threads", [0, 3])
+def test_a_part_whose_files_are_gone_is_done_again(threads: int, out: Path) -> None:
+    def files(part: NumberedPart, found: Square) -> list[Path]:
+        assert found.value == part.number**2
+        return [out / f"{part.number}.txt"]
+
+    run_of(out, HERE, NullProgress()).results(PARTS, work_of(1.0))
+    for number in (0, 1, 3):
+        (out / f"{number}.txt").touch()
+    work = replace(work_of(10.0), files=files)
+    with ThreadPoolExecutor(3) as pool:
+        workers = Workers.of(Divides(), pool) if threads else HERE
+        found = run_of(out, workers, progress := NullProgress()).results(PARTS, work)
+    assert [each.value for each in found] == [0, 1, 40, 9]
+    assert "3 of 4 parts were done before" in progress.notes
 
 
 def test_a_single_part_with_steps_shows_them_and_keeps_no_file(out: Path) -> None:

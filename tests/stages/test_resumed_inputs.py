@@ -87,3 +87,15 @@ def test_attribute_is_not_resumed_without_a_picture(
     (folder / "1.png").unlink()
     with pytest.raises(GanexplainError, match=r"1\.png is gone, with which the run .* began"):
         attribute(attributions, run, NullProgress(), resume=True)
+
+
+def test_an_input_whose_attribution_is_gone_is_explained_again(
+    folder: Path, attributions: AttributeConfig, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        attribute(attributions, run, Stopped(run / "parts"))
+    (lost,) = run.rglob("attribution.npz")
+    lost.unlink()
+    attribute(attributions, run, NullProgress(), resume=True)
+    assert len(list(run.rglob("attribution.npz"))) == 3
