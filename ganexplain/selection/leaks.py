@@ -24,7 +24,7 @@ class Use:
     words: str
     corpora: tuple[str, ...]
     splits: tuple[str, ...] = ("train", "valid")
-    unknown: str = "its corpus is not on record"
+    unknown: str = "the corpus is not on record"
 
 
 def copies(recordings: Sequence[Recording], others: Sequence[Recording]) -> list[Recording]:
@@ -50,10 +50,10 @@ def leak_notes(
         return copies(tested, opened(name).split(split))
 
     notes = []
+    unknown: dict[str, list[str]] = {}  # the words of uses by the reason why they are not known
     for use in uses if tested else ():
-        unknown = f"it is not known whether {use.words} had files that are tested here"
         if not use.corpora:
-            notes.append(f"{unknown}: {use.unknown}")
+            unknown.setdefault(use.unknown, []).append(use.words)
         unread = []
         for name in use.corpora:
             try:
@@ -65,8 +65,12 @@ def leak_notes(
                 notes.append(_copies_note(found, len(tested), name, use))
         if unread:
             corpora = "corpus" if len(unread) == 1 else "corpora"
-            notes.append(f"{unknown}: its {corpora} cannot be read ({', '.join(unread)})")
-    return notes
+            why = f"the {corpora} cannot be read ({', '.join(unread)})"
+            unknown.setdefault(why, []).append(use.words)
+    return notes + [
+        f"it is not known whether {' and '.join(words)} had files that are tested here: {why}"
+        for why, words in unknown.items()
+    ]
 
 
 def _copies_note(found: Sequence[Recording], tested: int, name: str, use: Use) -> str:

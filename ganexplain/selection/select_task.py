@@ -107,11 +107,11 @@ class SelectTask:
         for judge in self.judges:
             for kind, path in judge.source.files().items():
                 run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
-            if same := self.same_corpora(judge):
-                progress.note(
-                    f"judge {judge.name} was trained on {', '.join(same)}, as the network "
-                    "explained was: it is no stranger (docs/how-to/judges.md names two)"
-                )
+        if same := [judge.name for judge in self.judges if self.same_corpora(judge)]:
+            progress.note(
+                f"trained on corpora of the network explained, too: judge {' and '.join(same)}; "
+                "no independent evidence"
+            )
 
     def prepare(self, run: RunDirectory, progress: Progress, workers: Workers) -> Probes | None:
         """Compute the responses of a corpus for all units, where there is one, by `workers`.

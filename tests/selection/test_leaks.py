@@ -68,8 +68,16 @@ def test_a_corpus_that_cannot_be_known_or_read_is_named(jamendo: JamendoFolder) 
     tested = open_corpus([str(jamendo.root)]).split("test")
     (unrecorded,) = leak_notes(tested, [Use("the GAN", ())])
     assert "whether the GAN had files that are tested here" in unrecorded
-    assert unrecorded.endswith("its corpus is not on record")
+    assert unrecorded.endswith("the corpus is not on record")
     (unread,) = leak_notes(tested, [Use("the GAN", ("nowhere", str(jamendo.root)))])
-    assert "its corpus cannot be read (nowhere: no such corpus" in unread
+    assert "the corpus cannot be read (nowhere: no such corpus" in unread
     (both,) = leak_notes(tested, [Use("the GAN", ("nowhere", "gone"))])
-    assert "its corpora cannot be read (nowhere: no such corpus, gone: no such corpus)" in both
+    assert "the corpora cannot be read (nowhere: no such corpus, gone: no such corpus)" in both
+
+
+def test_uses_that_are_unknown_for_one_reason_have_one_note(jamendo: JamendoFolder) -> None:
+    tested = open_corpus([str(jamendo.root)]).split("test")
+    uses = [Use("the network", ("nowhere",)), Use("the GAN", ("nowhere",)), Use("it", ("gone",))]
+    first, second = leak_notes(tested, uses)
+    assert "whether the network and the GAN had files" in first and "(nowhere: no such" in first
+    assert "whether it had files" in second and "(gone: no such" in second

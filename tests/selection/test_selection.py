@@ -316,7 +316,7 @@ def test_judges_are_asked_of_strong_and_weak_real_ones_and_of_samples(
     corpora = torch.load(PRETRAINED / "classifier.pt", weights_only=True)["config"]["corpus"]
     assert judge["same_corpora"] == list(corpora)
     log = (chosen["select"] / "log.txt").read_text()
-    assert "judge judge was trained on" in log and "it is no stranger" in log
+    assert "trained on corpora of the network explained, too: judge judge;" in log
 
 
 def test_judges_of_the_same_songs_are_named_without_controls_too(
@@ -326,7 +326,7 @@ def test_judges_of_the_same_songs_are_named_without_controls_too(
     document = again(run, chosen, tmp_path / "again", *judge)
     corpora = torch.load(PRETRAINED / "classifier.pt", weights_only=True)["config"]["corpus"]
     assert document["judges"]["judge"]["same_corpora"] == list(corpora)
-    assert "it is no stranger" in (tmp_path / "again" / "log.txt").read_text()
+    assert "no independent evidence" in (tmp_path / "again" / "log.txt").read_text()
 
 
 def test_how_well_responses_order_samples_by_votes(monkeypatch: pytest.MonkeyPatch) -> None:

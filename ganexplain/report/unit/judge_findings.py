@@ -76,8 +76,8 @@ def doubts(name: str, evidence: Evidence) -> list[str]:
         )
     if judge.same_corpora:
         found.append(
-            f"It was trained on the same {words.sources} as the network explained "
-            f"({', '.join(judge.same_corpora)}): it is no stranger."
+            f"It was trained on the same {words.sources} as the network explained: it is no "
+            "independent evidence."
         )
     if judge.sample_agreement is not None and judge.sample_agreement >= AGREES:
         found.append(
