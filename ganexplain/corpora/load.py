@@ -18,7 +18,12 @@ from ganexplain.corpora.picture_folders import (
     load_image_split,
     read_image_corpora,
 )
-from ganexplain.corpora.plain_folders import contains_recordings, is_sound_file, read_plain_folder
+from ganexplain.corpora.plain_folders import (
+    contains_recordings,
+    is_jamendo,
+    is_sound_file,
+    read_plain_folder,
+)
 from ganexplain.corpora.recordings import Corpus, build_corpus
 from ganexplain.corpora.splits import load_log_mel_split
 from ganexplain.corpora.waveform_split import load_waveform_split
@@ -137,9 +142,14 @@ def read_corpus(path: Path, skip_bad_files: bool = False) -> Corpus:
     in `skipped` instead.
     """
     if path.is_dir():
+        if is_jamendo(path):
+            return read_jamendo(path, skip_bad_files)
         if contains_recordings(path):
             return read_plain_folder(path, skip_bad_files)
-        return read_jamendo(path, skip_bad_files)
+        raise UsageError(
+            f"{path}: no recordings (WAV, FLAC, OGG, MP3, AIFF) in it or its "
+            "subfolders; name a folder of recordings"
+        )
     if path.is_file() and is_sound_file(path):
         raise UsageError(f"{path}: a single recording; name a folder of several")
     if path.is_file():

@@ -185,7 +185,7 @@ SPOILED = [
     (one_class, 1, ["no frame of class 'nosing' in the valid split"]),
     (two_splits, 1, ["one.wav is in two splits, train and test"]),
     (no_lists, 1, ["corpus: the corpus is empty"]),
-    (no_folders, 2, ["corpus: no folder audio/"]),
+    (no_folders, 2, ["corpus: no recordings (WAV, FLAC, OGG, MP3, AIFF) in it"]),
     (one_empty_list, 1, ["the valid split is empty"]),
 ]
 
