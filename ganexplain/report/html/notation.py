@@ -48,7 +48,8 @@ def exact(value: float) -> str:
 def setting(values: tuple[float, float, int]) -> str:
     """Format a setting of the search: learning rate, prior weight and iterations."""
     rate, weight, iterations = values
-    return f"learning rate {exact(rate)}, prior weight {exact(weight)}, {iterations} iterations"
+    steps = f"{iterations} iteration{'' if iterations == 1 else 's'}"
+    return f"learning rate {exact(rate)}, prior weight {exact(weight)}, {steps}"
 
 
 def signed(value: float, decimals: int = 2) -> str:
