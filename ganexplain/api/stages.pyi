@@ -69,8 +69,8 @@ def train_classifier(
     whatever their level is, for the best predictions where there are hours of music.
 
     Args:
-        corpus: Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders
-            of pictures (CLASS/NAME.png).
+        corpus: Folders of sound files, folders in the Jamendo layout (audio, labels, filelists),
+            CSV manifests, or folders of pictures (CLASS/NAME.png); a classifier needs labels.
         preset: Preset for all options that are not given: best, quick, paper or detector.
         input: TOML file with the size and channels of pictures; empty: as in the files.
         architecture: Architecture: svdnet, compactnet, or temporalnet, which hears 4.9 s.
@@ -242,8 +242,8 @@ def train_gan(
     recipe.
 
     Args:
-        corpus: Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders
-            of pictures (CLASS/NAME.png).
+        corpus: Folders of sound files, folders in the Jamendo layout (audio, labels, filelists),
+            CSV manifests, or folders of pictures (CLASS/NAME.png); a classifier needs labels.
         preset: Preset for all options that are not given: small, large or paper.
         input: TOML file that describes what to generate; empty: log-mel, or pictures as in the
             files.
@@ -437,8 +437,8 @@ def responses(
     corpus. Finished parts are kept for resume.
 
     Args:
-        corpus: Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders
-            of pictures (CLASS/NAME.png).
+        corpus: Folders of sound files, folders in the Jamendo layout (audio, labels, filelists),
+            CSV manifests, or folders of pictures (CLASS/NAME.png); a classifier needs labels.
         network: Network to explain: a torch module (which is copied), a function from arrays (B,
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).
@@ -676,8 +676,8 @@ def train_explainer(
     which need a GPU.
 
     Args:
-        corpus: Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders
-            of pictures (CLASS/NAME.png).
+        corpus: Folders of sound files, folders in the Jamendo layout (audio, labels, filelists),
+            CSV manifests, or folders of pictures (CLASS/NAME.png); a classifier needs labels.
         network: Network to explain: a torch module (which is copied), a function from arrays (B,
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).

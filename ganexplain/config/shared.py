@@ -77,8 +77,8 @@ class DividesFeatures(Divides):
 
 
 CORPORA = (
-    "Folders in the Jamendo layout (audio, labels, filelists), CSV manifests, or folders of "
-    "pictures (CLASS/NAME.png)."
+    "Folders of sound files, folders in the Jamendo layout (audio, labels, filelists), CSV "
+    "manifests, or folders of pictures (CLASS/NAME.png); a classifier needs labels."
 )
 SEED = "Seed of all random draws."
 LAST_SEED = 2**31 - 1  # with room for one a draw below what NumPy's legacy generator takes
