@@ -77,7 +77,10 @@ def damage_reported(path: Path, kind: str) -> Iterator[None]:
 def check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
     """Raise UsageError for a file of another kind, or with a schema that is not supported."""
     if not isinstance(found, str) or found != wanted:
-        raise UsageError(f"{path}: contains {short_repr(found)}, but {wanted!r} is needed here")
+        raise UsageError(
+            f"{path}: contains {short_repr(found)}, but {wanted!r} is needed here; name a file "
+            f"with {wanted!r}"
+        )
     if not isinstance(schema, int) or schema != SCHEMA:
         raise UsageError(
             f"{path}: schema {short_repr(schema)}, this version reads {SCHEMA}; make it again"
