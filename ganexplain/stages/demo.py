@@ -78,7 +78,7 @@ def next_commands(out: Path) -> tuple[tuple[str, str], ...]:
         ),
         (
             command("run", "YOUR_RECORDINGS", out="runs/yours"),
-            "goes the same way with your recordings",
+            "does the same with your recordings",
         ),
     )
 
