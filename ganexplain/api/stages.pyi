@@ -531,7 +531,7 @@ def explain(
     executor: Executor | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Explanation:
-    """Generate inputs that drive units, over a grid of settings: OUT/explanations.npz.
+    """Generate inputs that drive units, by several settings of the search: OUT/explanations.npz.
 
     The adaptive search aims at the excerpts of `responses`. The default grid is that of Mishra et
     al. (2019), 3 x 3 x 3 settings of 50 examples, which takes ten times as long. With several
@@ -1045,7 +1045,7 @@ def write_report(
     executor: Executor | None = None,
     progress: bool | ProgressCallback = False,
 ) -> Page:
-    """Show and play the chosen setting beside real excerpts, controls and the rest of the grid.
+    """Show and play the chosen setting beside real excerpts, controls and the other settings.
 
     Writes OUT/report.html; for a run of several units, one page per unit and OUT/index.html.
 

@@ -23,7 +23,7 @@ MOST_EXAMPLES = 10**6  # whose starts are drawn one by one, before the search
 
 @dataclass(frozen=True, kw_only=True)
 class ExplainConfig(NamesNetwork, Computes, Divides):
-    """Generate inputs that drive units, over a grid of settings: OUT/explanations.npz.
+    """Generate inputs that drive units, by several settings of the search: OUT/explanations.npz.
 
     `ganexplain explain --classifier runs/classifier/classifier.pt --gan runs/gan/gan.pt
     --search adaptive --responses runs/real --out runs/explain`

@@ -119,7 +119,7 @@ class ValidateConfig(ReadsRecordings, Computes):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportConfig(Divides):
-    """Show and play the chosen setting beside real excerpts, controls and the rest of the grid.
+    """Show and play the chosen setting beside real excerpts, controls and the other settings.
 
     `ganexplain report runs/explain/explanations.npz --selection runs/select --out runs/report`
 
