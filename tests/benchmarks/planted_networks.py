@@ -60,9 +60,6 @@ class Continued(Relativistic):
     recipe = replace(Relativistic.recipe, normalise_generator=False, learning_rate=GAN_RATE)
 
 
-LOSSES.add("continued", Continued())
-
-
 @dataclass(frozen=True)
 class Sounds:
     """Sounds (N, samples) of equal level, and whether somebody sings in the middle, (N,) bool."""
@@ -162,6 +159,7 @@ def train_generator(
     mel: np.ndarray, start: Path, seed: int, progress: Progress
 ) -> tuple[AnyGenerator, AnyEncoder]:
     """Train a shipped generator and its encoder on with log-mel (N, F, T)."""
+    LOSSES.add("continued", Continued())
     config = TrainGanConfig(corpus=(), loss="continued", ema_decay=0.99, seed=seed)
     split = as_split(mel)
     training = GanTraining(config, split, CPU)

@@ -348,7 +348,7 @@ def test_attribute_of_every_pair_of_options(
 # --- runs that fail late ------------------------------------------------------------------------
 
 
-def test_the_corrected_command_needs_no_overwrite(
+def test_the_corrected_command_needs_no_overwrite_where_nothing_is_kept(
     command: Run, place: Path, networks: dict[str, nn.Module], tmp_path: Path
 ) -> None:
     """After a network put out NaN for what the command made: an input in parts, and noise."""
@@ -372,7 +372,9 @@ def test_the_corrected_command_needs_no_overwrite(
     done = command(*asked)
     assert not checked(done, out) and "not finite" in done.err
     assert (out / "responses.npz").is_file()
-    assert checked(command(*asked, "--no-controls"), out)
+    refused = command(*asked, "--no-controls")  # the responses to the corpus are kept
+    assert refused.code == 2 and "--resume to continue, or --overwrite" in refused.err
+    assert checked(command(*asked, "--no-controls", "--overwrite"), out)
 
 
 FAULTS = """

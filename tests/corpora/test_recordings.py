@@ -323,8 +323,8 @@ def test_manifest_row_in_two_splits_is_named(tmp_path: Path) -> None:
 
 
 def test_manifest_that_is_no_text_is_named(tmp_path: Path) -> None:
-    path = write_sound(tmp_path / "song.wav", noise(0.5))
-    assert re.search(r"song\.wav: cannot be read as text", message_of(path))
+    path = write_sound(tmp_path / "song.wav", noise(0.5)).rename(tmp_path / "songs.csv")
+    assert re.search(r"songs\.csv: cannot be read as text", message_of(path))
 
 
 def test_manifest_skips_bad_files_and_lists_them(tmp_path: Path) -> None:

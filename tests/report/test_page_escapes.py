@@ -112,7 +112,7 @@ def test_a_notebook_shows_names_as_text() -> None:
     gan = PRETRAINED / "gan.pt"
     found = ganexplain.explain(
         Layers(), gan, "<script>pwned=1</script>:0", learning_rate=(0.1,), prior_weight=(0.1,),
-        iterations=(1,), examples=1,
+        iterations=(1,), examples=2,
     )  # fmt: skip
     shown = found._repr_html_()
     assert "&lt;script&gt;pwned" in shown and "<script" not in shown

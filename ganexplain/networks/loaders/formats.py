@@ -56,7 +56,7 @@ def load_network(
             f"--weights {weights}: applies to --model module:factory or file.py:factory, not to a "
             "whole network"
         )
-    if given := load_given(model):
+    if (given := load_given(model)) is not None:  # a module may have no truth value
         return given
     if is_pretrained(model):
         return read_pretrained(path)
