@@ -35,7 +35,8 @@ class ChangeWriter:
         paths = [base.with_name(f"{base.name}-{s}.flac") for s in (*STATES, RETOUCHED)]
         for path, sound in zip(paths, sounds, strict=True):
             write_bytes(path, encode_flac(limit_peak(sound), front_end.sample_rate))
-        titles = [f"{state}: {float(found[f'{state}_response']):+.2f}" for state in STATES]
+        sides = {state: self._side(float(found[f"{state}_margin"])) for state in STATES}
+        titles = [f"{s}: {sides[s]} {float(found[f'{s}_response']):+.2f}" for s in STATES]
         picture = base.with_name(f"{base.name}.png")
         excerpts = dict(zip(titles, mels, strict=True))
         write_bytes(picture, change_picture(excerpts, front_end))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -34,12 +35,18 @@ class EditWriter:
         for path, sound in zip(paths, sounds.values(), strict=True):
             write_bytes(path, encode_flac(limit_peak(sound), self.rate))
         picture, arrays = base.with_name(f"{base.name}.png"), found.arrays
+        sides = self._sides(arrays)
         excerpts = {
-            f"{state}: {float(arrays[f'{state}_response']):+.2f}": arrays[f"{state}_mel"]
+            f"{state}: {sides[state]} {float(arrays[f'{state}_response']):+.2f}": (
+                arrays[f"{state}_mel"]
+            )
             for state in ("original", "edited")
         }
         write_bytes(picture, change_picture(excerpts, self.view))
         return self._record(start, found, tuple(map(str, paths)), str(picture))
+
+    def _sides(self, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
+        return {s: self.divided.sides[int(arrays[f"{s}_margin"] > 0)] for s in EDIT_STATES}
 
     def _record(
         self, start: StartExcerpt, found: ExcerptEdit, sounds: tuple[str, ...], picture: str
@@ -47,12 +54,11 @@ class EditWriter:
         arrays, upwards = found.arrays, not found.arrays["original_margin"] > 0
         size = np.abs(arrays["edit_db"])
         changed = size > CHANGED_DB
-        sides = {s: self.divided.sides[int(arrays[f"{s}_margin"] > 0)] for s in EDIT_STATES}
         off = [arrays.get(f"{state}_gan_off_db") for state in ("original", "edited")]
         return EditedExcerpt(
             excerpt=start.text,
             span_s=tuple(round(s, 4) for s in start.span),
-            sides=EditStates(**sides),
+            sides=EditStates(**self._sides(arrays)),
             responses=EditStates(
                 **{s: round(float(arrays[f"{s}_response"]), 4) for s in EDIT_STATES}
             ),

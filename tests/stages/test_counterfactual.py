@@ -6,6 +6,7 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import soundfile as sf
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from PIL import Image
 from support.commands import Finished, Run, finished_fork, with_options
 from support.paths import PRETRAINED, ROOT
@@ -237,7 +239,9 @@ def test_what_nobody_hears_has_not_changed() -> None:
 
 def test_the_picture_has_a_panel_for_each_and_one_for_the_difference() -> None:
     mel = excerpt(PLAYED, 3.0)
-    png = change_picture({"a": mel, "b": mel, "c": mel + 0.1}, FRONT_END)
+    with patch.object(Axes, "set_title", autospec=True) as set_title:
+        png = change_picture({"a": mel, "b: no +1": mel, "c: yes -1": mel + 0.1}, FRONT_END)
+    assert set_title.call_args.args[1] == "c less b"
     picture = Image.open(io.BytesIO(png))
     assert picture.size[0] > 3.5 * picture.size[1]
 

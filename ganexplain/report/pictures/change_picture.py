@@ -23,6 +23,7 @@ LEFT, GAP, BESIDE = 0.55, 0.12, 0.85  # inches: before the panels, between them,
 def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> bytes:
     """Draw log-mel excerpts (F, T) with their titles, and the difference of the last two in dB.
 
+    A title is a name, or a name, a colon and more; the title of the difference has both names.
     The excerpts have the colour scale of the first one.
     """
     from matplotlib.figure import Figure
@@ -43,7 +44,8 @@ def change_picture(excerpts: Mapping[str, np.ndarray], front_end: FrontEnd) -> b
     extent = (*frame_edges(frames, front_end), 0, bands)
     shown = [(panel, COLOUR_MAP, scale.low, scale.high) for panel in panels]
     shown.append((by, "RdBu_r", -reach, reach))
-    titles = [*excerpts, "difference of the last two"]
+    *_, first, second = (title.split(":")[0] for title in excerpts)
+    titles = [*excerpts, f"{second} less {first}"]
     images = []
     for axis, title, (values, colours, low, high) in zip(axes, titles, shown, strict=True):
         images.append(
