@@ -169,8 +169,8 @@ def _add_command(
         keep_freed_memory()
         hide_library_warnings()
         limit_threads()
-        skips = "skip_bad_files" in given
-        with one_line_errors(skips), _one_of_several(given, under_torchrun) as first:
+        mended = one_line_errors("skip_bad_files" in given, "resume" in given)
+        with mended, _one_of_several(given, under_torchrun) as first:
             check_current_folder()
             set_cache_dirs()
             with stderr_progress(given["quiet"] or not first) as progress:

@@ -27,9 +27,11 @@ def print_error(text: str) -> None:
 
 
 @contextmanager
-def one_line_errors(may_skip: bool = False) -> Iterator[None]:
-    """While open, errors that the user can mend end the process with one line."""
-    """Errors as one line and an exit status; `may_skip`: the command has `--skip-bad-files`."""
+def one_line_errors(may_skip: bool = False, resumes: bool = False) -> Iterator[None]:
+    """While open, errors that the user can mend end the process with one line and an exit status.
+
+    `may_skip`: the command has `--skip-bad-files`; `resumes`: it has `--resume`.
+    """
     with raise_interrupts() as came:
         try:
             yield
@@ -37,7 +39,8 @@ def one_line_errors(may_skip: bool = False) -> Iterator[None]:
             if came or isinstance(error, KeyboardInterrupt):
                 cause = came[0] if came else error
                 came.clear()
-                print_error("interrupted: no incomplete output was left behind")
+                way = "; the same command with --resume goes on" if resumes else ""
+                print_error(f"interrupted: no incomplete output was left behind{way}")
                 raise SystemExit(143 if isinstance(cause, Terminated) else 130) from None
             line = _line_of(error)
             if line is None:

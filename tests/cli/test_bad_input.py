@@ -549,7 +549,8 @@ def test_ctrl_c_leaves_a_run_that_says_so(jamendo: JamendoFolder, tmp_path: Path
     process.signal(signal.SIGINT)
     done = process.finished()
     assert (done.code, done.out) == (130, "")
-    assert done.err.splitlines()[-1].startswith("interrupted")
+    last = done.err.splitlines()[-1]
+    assert last.startswith("interrupted: ") and "the same command with --resume goes on" in last
     assert "Traceback" not in done.err
     run = json.loads((out / "run.json").read_text())
     assert run["state"] == "interrupted"
