@@ -31,6 +31,7 @@ from ganexplain.stages.validate import validate
 
 HOP_OF_TEST = 35  # frames between excerpts to predict: half a second of the usual log-mel
 SHOWN = 6  # examples of a setting on the page
+LONG = 90.0  # seconds from which an expected time is given in minutes
 Config = TypeVar("Config")
 
 
@@ -163,16 +164,20 @@ def clear_run(path: Path, stage: str, config: Any) -> None:
 def announce(
     todo: Sequence[Step], expected: Mapping[str, float], out: Path, progress: Progress
 ) -> None:
-    """Note what will be done, and how long each stage takes here."""
-    total = sum(expected[step.name] for step in todo)
-    progress.note(f"{len(todo)} stages, each into its folder in {out}, about {in_words(total)}:")
+    """Note what will be done, and about how long each stage takes here."""
+    total = range_of_time(sum(expected[step.name] for step in todo))
+    progress.note(f"{len(todo)} stages, each into its folder in {out}, {total}")
+    progress.note("(longer while other programs run):")
     for step in todo:
-        progress.note(f"  {step.name:<10}{in_words(expected[step.name]):>8}  {step.purpose}")
+        progress.note(f"  {step.name:<10}{range_of_time(expected[step.name]):>14}  {step.purpose}")
 
 
-def in_words(seconds: float) -> str:
-    """A time that is only about right, in seconds or minutes."""
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def range_of_time(seconds: float) -> str:
+    """From half of an expected time to twice as much, in seconds or minutes."""
+    low, high = seconds / 2, 2 * seconds
+    if high < LONG:
+        return f"{low:.0f} to {max(high, 1):.0f} s"
+    return f"{max(low / 60, 1):.0f} to {high / 60:.0f} min"
 
 
 def with_shipped(config: RunConfig) -> RunConfig:

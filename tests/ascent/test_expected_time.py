@@ -15,6 +15,7 @@ from ganexplain.ascent import expected_time
 from ganexplain.ascent.expected_time import expected_seconds, seconds_per_iteration
 from ganexplain.config import ExplainConfig, RunConfig
 from ganexplain.corpora.load import open_corpus
+from ganexplain.stages.run import range_of_time
 
 
 class Clock(nn.Module):
@@ -34,6 +35,14 @@ def test_the_pace_is_that_of_the_fastest_pass(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(expected_time.time, "perf_counter", lambda: clock.now)
     found = seconds_per_iteration(clock, nn.Identity(), torch.zeros(4, 1))
     assert found == pytest.approx(3 * 2.0 / 4)  # three passes an iteration, four rows a pass
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 to 1 s"), (12, "6 to 24 s"), (70, "1 to 2 min"), (600, "5 to 20 min")],
+)
+def test_an_expected_time_is_given_from_half_to_twice(seconds: float, words: str) -> None:
+    assert range_of_time(seconds) == words
 
 
 def test_stages_take_as_long_as_their_work(
