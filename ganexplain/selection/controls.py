@@ -196,9 +196,7 @@ class Controls:
                     self._starts(meta.seed, chosen),
                     self._settings(),
                 )
-                advance = self._start_progress(
-                    progress, "control: weights shuffled (at most)", most
-                )
+                advance = self._start_progress(progress, "control: weights shuffled, at most", most)
                 target = Target.of(real, meta.direction)
                 found = ascend_to_nearest(search, target, most, advance)
         self.no_gradient["reinitialised"] = found.no_gradient
@@ -228,9 +226,7 @@ class Controls:
                 Target.of(real, direction),
                 INPUT_ITERATIONS,
                 AscentSettings(direction, BATCH, device),
-                self._start_progress(
-                    progress, "control: without a GAN (at most)", INPUT_ITERATIONS
-                ),
+                self._start_progress(progress, "control: no GAN, at most", INPUT_ITERATIONS),
             )
         self.no_gradient["input_ascent"] = found.no_gradient
         return self._evaluate(mel)
