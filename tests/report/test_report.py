@@ -324,8 +324,9 @@ def test_controls_and_judges_are_told_in_words(complete: Artifacts) -> None:
     (said,) = (cell for cell in cells if "too few to say so" in cell)
     assert said.startswith("Hears it in the examples no less often than in real excerpts, but 3")
     assert said.endswith(
-        "It was trained on the same recordings as the network explained (songs): it is no "
-        "stranger. On samples of the generator it agrees with the network explained (AUROC 0.950)."
+        "It was trained on the same recordings as the network explained: it is no "
+        "independent evidence. "
+        "On samples of the generator it agrees with the network explained (AUROC 0.950)."
     )
     heads = [e.text for e in Elements(text).of("th")]
     assert heads.count("density") >= 1

@@ -122,7 +122,7 @@ def test_excerpts_are_held_out_where_all_corpora_are_known(
     for split in ("train", "valid"):
         other.add(split, f"{split}.wav", song(7))
     assert [" ".join(note.split()[:6]) for note in leaks((root,), str(other.root))] == [
-        "1 of 1 files are also"
+        "1 of 1 file of the"
     ] * 3
 
 
