@@ -124,8 +124,10 @@ def test_each_stage_is_what_it_is_when_run_by_itself(
 def test_what_it_does_and_how_long_is_noted_first(whole: tuple[Path, list[str]]) -> None:
     notes = whole[1]
     assert notes[0].startswith("5 stages")
-    assert [line.split()[0] for line in notes[1:6]] == STAGES
-    assert all(line.split()[2] in ("s", "min") for line in notes[1:6])
+    lines = [line.split() for line in notes[2:7]]  # "responses 1 to 4 s finds ..."
+    assert [line[0] for line in lines] == STAGES
+    assert all(int(low) <= int(high) for _, low, _, high, *_ in lines)
+    assert all(line[4] in ("s", "min") for line in lines)
 
 
 def test_without_held_out_files_nothing_is_predicted(settings: RunConfig, tmp_path: Path) -> None:
