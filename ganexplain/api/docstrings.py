@@ -61,8 +61,8 @@ EXAMPLES = {
 """,
     "validate": """
 >>> tested = validate(found, ranking, "sample_data", hop_frames=2)
->>> [unit.layer for unit in tested.result.units]
-['fc9']
+>>> tested.result.units[0].layer
+'fc9'
 """,
     "report": """
 >>> page = write_report(found, ranking, examples=1, heard=0, griffin_lim_iterations=1)

@@ -901,8 +901,8 @@ def validate(
 
     Example:
         >>> tested = validate(found, ranking, "sample_data", hop_frames=2)
-        >>> [unit.layer for unit in tested.result.units]
-        ['fc9']
+        >>> tested.result.units[0].layer
+        'fc9'
     """
 
 def attribute(

@@ -65,6 +65,9 @@ def _read(path: Path) -> None:
     elif kind == ".flac":
         if not len(sf.read(path)[0]):
             raise ValueError("no sound")
+    elif kind == ".md":
+        if not path.read_text().endswith("\n"):
+            raise ValueError("cut off")
     elif kind not in (".txt", ".lab") and "tfevents" not in path.name:
         raise ValueError("a file of a kind that nobody writes")
 
