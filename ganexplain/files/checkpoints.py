@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +45,7 @@ def write_checkpoint(path: Path, kind: str, content: Document) -> None:
 
     `weights_only=True` can load a `.pt`.
     """
-    content = {"kind": kind, "schema": SCHEMA, **content}
+    content = _with_equal_texts_as_one({"kind": kind, "schema": SCHEMA, **content})
     buffer = io.BytesIO()  # torch turns a full disk into an error of its own
     if _is_safetensors(path):
         buffer.write(safetensors_bytes(content))
@@ -52,6 +53,18 @@ def write_checkpoint(path: Path, kind: str, content: Document) -> None:
         torch.save(content, buffer)
     with atomic_file(path) as stream:
         stream.write(buffer.getbuffer())
+
+
+def _with_equal_texts_as_one(value: Any) -> Any:
+    """The same values; pickle writes the second of two equal texts anew if it is another object."""
+    if type(value) is str:
+        return sys.intern(value)
+    if type(value) is dict:
+        return {sys.intern(k) if type(k) is str else k: _with_equal_texts_as_one(v)
+                for k, v in value.items()}  # fmt: skip
+    if type(value) in (list, tuple):
+        return type(value)(map(_with_equal_texts_as_one, value))
+    return value
 
 
 def _is_safetensors(path: Path) -> bool:

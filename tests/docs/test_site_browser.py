@@ -57,7 +57,7 @@ def test_sounds_of_the_gallery_play(site: Path, page: Page) -> None:
         "  await sound.play(); found.push(sound.duration); sound.pause(); }"
         " return found; })()"
     )
-    assert len(played) == 10 and all(1 < seconds < 10 for seconds in played)
+    assert len(played) == 12 and all(1 < seconds < 10 for seconds in played)
 
 
 def test_llms_txt_lists_pages_that_exist(site: Path) -> None:
