@@ -24,7 +24,6 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd, require_log_mel
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
-from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
 
 STATES = ("original", "reconstruction", "counterfactual")
@@ -72,13 +71,9 @@ class CounterfactualTask:
         """Samples of the GAN."""
         return Trials.of_generator(self.generator, self.config.seed)
 
-    def note_inputs(self, run: RunDirectory) -> None:
-        """Record the files of the networks and of the excerpts."""
-        for name, path in self.source.files().items():
-            run.used(name, path)
-        run.used("gan", Path(self.config.gan))
-        for start in self.starts:
-            run.used(str(start.path), start.path)
+    def networks(self) -> dict[str, NetworkSource]:
+        """The network that is asked, by what the names of its files begin with."""
+        return {"": self.source}
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,6 @@ from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.gains import Gains
 from ganexplain.networks.sound_target import load_sound_target
 from ganexplain.networks.target import NetworkSource, TargetNetwork
-from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device, random_stream
 
 EDIT_STATES = ("original", "edited", "opposite")
@@ -66,16 +65,9 @@ class EditTask:
         """The excerpt that FILE@SECONDS names; raises as `parse_start`."""
         return parse_start(text, self.sound.samples, self.sound.sample_rate)
 
-    def note_inputs(self, run: RunDirectory) -> None:
-        """Record the files of the networks and of the excerpts."""
-        named = {"": self.source, **{f"judge {name}/": each for name, each in self.judges.items()}}
-        for prefix, source in named.items():
-            for name, path in source.files().items():
-                run.used(prefix + name, path)
-        if self.config.gan:
-            run.used("gan", Path(self.config.gan))
-        for start in self.starts:
-            run.used(str(start.path), start.path)
+    def networks(self) -> dict[str, NetworkSource]:
+        """The networks that are asked, by what the names of their files begin with."""
+        return {"": self.source, **{f"judge {name}/": each for name, each in self.judges.items()}}
 
     def trials(self) -> Trials:
         """The excerpts themselves, and for a median others of their recordings."""

@@ -8,15 +8,15 @@ from concurrent.futures import Executor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals, recorded_excerpts
 from ganexplain.artifacts.edits import EditedExcerpt
 from ganexplain.ascent.boundary import DecisionBoundary, decision_boundary, parse_level
-from ganexplain.ascent.changed_excerpts import CounterfactualTask, ExcerptChanger
-from ganexplain.ascent.edited_excerpts import EditTask, ExcerptEditor
+from ganexplain.ascent.changed_excerpts import CounterfactualTask, ExcerptChange, ExcerptChanger
+from ganexplain.ascent.edited_excerpts import EditTask, ExcerptEdit, ExcerptEditor
 from ganexplain.ascent.priors import NEAR, SEARCH_PRIORS, is_weightless
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt
@@ -31,6 +31,7 @@ from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
 from ganexplain.runs.parts import remove_parts
 from ganexplain.runs.progress import Progress
+from ganexplain.runs.tasks import Advance
 from ganexplain.runs.workers import Workers
 from ganexplain.selection.judges import judge_source, network_names
 from ganexplain.version import __version__
@@ -45,6 +46,8 @@ OF_THE_OTHER = {
 WORTH_PROCESSES = 4000  # steps (about a minute) from which several processes are faster
 # Bytes of an excerpt's name in those of its files.
 MOST_NAME = LONGEST - len("-counterfactual.flac")
+Found = TypeVar("Found", ExcerptChange, ExcerptEdit)
+Entry = TypeVar("Entry", ChangedExcerpt, EditedExcerpt)
 
 
 def counterfactual(
@@ -68,7 +71,7 @@ def counterfactual(
         opened = StartChange(task, divided, out)
         with RunDirectory(out, "counterfactual", config, overwrite, resume) as run:
             progress = run.keep_notes(progress)
-            task.note_inputs(run)
+            _note_inputs(task, run)
             unit, kind = divided.unit, ChangedExcerpt if config.on == GAN else EditedExcerpt
             result = Counterfactuals(
                 task.source.name, config.gan, unit.layer, unit.neuron, divided.name,
@@ -108,6 +111,17 @@ def _open_task(config: CounterfactualConfig) -> EditTask | CounterfactualTask:
     return EditTask.open(config, dict(zip(network_names(config.judge), judges, strict=True)))
 
 
+def _note_inputs(task: EditTask | CounterfactualTask, run: RunDirectory) -> None:
+    """Record the files of the networks and of the excerpts."""
+    for prefix, source in task.networks().items():
+        for name, path in source.files().items():
+            run.used(prefix + name, path)
+    if task.config.gan:
+        run.used("gan", Path(task.config.gan))
+    for start in task.starts:
+        run.used(str(start.path), start.path)
+
+
 @dataclass(frozen=True)
 class StartPart(NumberedPart):
     """An excerpt, FILE@SECONDS, and what the names of its files begin with."""
@@ -117,22 +131,14 @@ class StartPart(NumberedPart):
 
 
 @dataclass(frozen=True)
-class ChangedPart:
+class StartResult(Generic[Entry]):
     """The arrays of an excerpt in `counterfactual.npz`, and its entry in the document."""
 
     arrays: Mapping[str, np.ndarray]
-    excerpt: ChangedExcerpt
+    excerpt: Entry
 
 
-@dataclass(frozen=True)
-class EditedPart:
-    """The same of an excerpt that was edited."""
-
-    arrays: Mapping[str, np.ndarray]
-    excerpt: EditedExcerpt
-
-
-StartWork = Callable[[StartExcerpt, Path, Callable[[int], None]], ChangedPart | EditedPart]
+Changed = StartResult[ChangedExcerpt] | StartResult[EditedExcerpt]
 
 
 class StartChange:
@@ -142,7 +148,13 @@ class StartChange:
         self, task: EditTask | CounterfactualTask, divided: DecisionBoundary, out: Path
     ) -> None:
         self.task, self.divided, self.out = task, divided, out
-        self.do = _edit(task, divided) if isinstance(task, EditTask) else _change(task, divided)
+        self.do: Callable[[StartExcerpt, Path, Advance], Changed]
+        if isinstance(task, EditTask):
+            self.do = _doing(ExcerptEditor(task, divided).edit, EditWriter(task, divided).write)
+        else:
+            self.do = _doing(
+                ExcerptChanger(task, divided).change, ChangeWriter(task, divided).write
+            )
         self.open_for_good: ExitStack | None = None  # of a process that does nothing else
 
     @classmethod
@@ -155,37 +167,28 @@ class StartChange:
         found.open_for_good = kept
         return found
 
-    def __call__(self, part: StartPart, progress: Progress) -> ChangedPart | EditedPart:
+    def __call__(self, part: StartPart, progress: Progress) -> Changed:
         """Change an excerpt."""
         start = self.task.read(part.text)
         return self.do(start, self.out / part.name, progress.advance)
 
 
-def _change(task: CounterfactualTask, divided: DecisionBoundary) -> StartWork:
-    """What changes the reconstruction of an excerpt, and writes its files."""
-    changer, writer = ExcerptChanger(task, divided), ChangeWriter(task, divided)
+def _doing(
+    search: Callable[[StartExcerpt, Advance], Found],
+    write: Callable[[StartExcerpt, Path, Found], Entry],
+) -> Callable[[StartExcerpt, Path, Advance], StartResult[Entry]]:
+    """What searches a change of an excerpt, and writes its files."""
 
-    def change(start: StartExcerpt, base: Path, advance: Callable[[int], None]) -> ChangedPart:
-        changed = changer.change(start, advance)
-        return ChangedPart(changed.arrays, writer.write(start, base, changed))
+    def do(start: StartExcerpt, base: Path, advance: Advance) -> StartResult[Entry]:
+        found = search(start, advance)
+        return StartResult(found.arrays, write(start, base, found))
 
-    return change
-
-
-def _edit(task: EditTask, divided: DecisionBoundary) -> StartWork:
-    """What edits an excerpt, and writes its files."""
-    editor, writer = ExcerptEditor(task, divided), EditWriter(task, divided)
-
-    def edit(start: StartExcerpt, base: Path, advance: Callable[[int], None]) -> EditedPart:
-        edited = editor.edit(start, advance)
-        return EditedPart(edited.arrays, writer.write(start, base, edited))
-
-    return edit
+    return do
 
 
 def _change_all(
     opened: StartChange, out: Path, workers: Workers, progress: Progress
-) -> list[ChangedPart] | list[EditedPart]:
+) -> Sequence[Changed]:
     """Change each excerpt; GanexplainError where none has a gradient, and nothing is kept."""
     task, config = opened.task, opened.task.config
     steps = config.iterations + (config.refine_steps if config.on == GAN else 0)
@@ -194,8 +197,8 @@ def _change_all(
         StartPart(number, steps, start.text, name)
         for number, (start, name) in enumerate(zip(task.starts, names, strict=True))
     ]
-    kind: type[ChangedPart] | type[EditedPart] = ChangedPart if config.on == GAN else EditedPart
-    work: PartWork[Any] = PartWork(kind, StartChange.open, (config, out), opened, files=_files)
+    kind: Any = StartResult[ChangedExcerpt] if config.on == GAN else StartResult[EditedExcerpt]
+    work: PartWork[Changed] = PartWork(kind, StartChange.open, (config, out), opened, files=_files)
     worth_it = task.explained.device.type == "cpu" and steps * len(parts) >= WORTH_PROCESSES
     found = PartedRun(out, workers, progress, "counterfactuals", worth_it).results(parts, work)
     if not all(one.excerpt.no_gradient for one in found):
@@ -210,7 +213,7 @@ def _change_all(
     )
 
 
-def _files(part: StartPart, found: ChangedPart | EditedPart) -> Iterable[Path]:
+def _files(part: StartPart, found: Changed) -> Iterable[Path]:
     """The sounds and the picture of an excerpt."""
     return map(Path, (*found.excerpt.sounds, found.excerpt.picture))
 
