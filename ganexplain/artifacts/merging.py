@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +23,7 @@ from ganexplain.artifacts.plan import (
     PART,
     PARTS_FOLDER,
     PLAN_FILE,
+    TRIALS_FOLDER,
     Plan,
     SearchTarget,
     part_path,
@@ -68,6 +70,7 @@ def merge_all(out: Path, plan: Plan) -> list[Path]:
                 raise
     for part in plan.all_parts():
         part_path(out, part).unlink(missing_ok=True)
+    shutil.rmtree(out / TRIALS_FOLDER, ignore_errors=True)
     with suppress(OSError):  # it contains something else
         (out / PARTS_FOLDER).rmdir()
     return [plan.path(out, target) for target in plan.targets]

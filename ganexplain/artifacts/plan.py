@@ -15,6 +15,7 @@ from ganexplain.networks.units import Unit
 PART = "explanations part"
 DIRECTIONS = {"max": ("max",), "min": ("min",), "both": ("max", "min")}
 PLAN_FILE, PARTS_FOLDER = "plan.json", "parts"
+TRIALS_FOLDER = f"{PARTS_FOLDER}/trials"  # of settings, in the run directory
 MOST_PARTS = 1_000_000
 
 

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
-from ganexplain.artifacts.plan import Part
-from ganexplain.ascent.adaptive import search_settings
+from ganexplain.artifacts.plan import TRIALS_FOLDER, Part, SearchTarget
+from ganexplain.ascent.adaptive import NEIGHBOURS, SearchLimits, search_settings
 from ganexplain.ascent.blocks import BlockSearch
-from ganexplain.ascent.candidate import Found
+from ganexplain.ascent.candidate import Found, SettingSearch, Target, Trial, Tried
+from ganexplain.ascent.search_networks import SearchNetworks
+from ganexplain.ascent.search_task import SearchTask
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
+from ganexplain.runs.part_results import NumberedPart, PartWork
+from ganexplain.runs.progress import NullProgress, Progress
+from ganexplain.runs.workers import HERE, Workers
 
 LEAST = 4  # evaluations of each example that an adaptive search needs
 
@@ -42,13 +52,45 @@ def check_aim(config: ExplainConfig) -> None:
         )
 
 
+@dataclass(frozen=True)
+class TrialPart(NumberedPart):
+    """A setting that is tried in the search of a unit, kept until the unit is done.
+
+    `made_from` is a hash of the files and settings of the search.
+    """
+
+    FOLDER: ClassVar[str] = TRIALS_FOLDER
+    target: SearchTarget
+    trial: Trial
+    made_from: str
+
+
 class AdaptiveBlockSearch(BlockSearch):
-    """The adaptive searches of whole units; the networks are loaded once in each process."""
+    """The adaptive searches of whole units; the networks are loaded once in each process.
+
+    The settings of a round are tried by `workers`, and each is kept in a file.
+    """
+
+    def __init__(
+        self,
+        task: SearchTask,
+        out: Path,
+        networks: SearchNetworks | None = None,
+        workers: Workers = HERE,
+        worth_it: bool = False,
+    ) -> None:
+        super().__init__(task, out, networks)
+        self.workers, self.worth_it = workers, worth_it
+
+    @classmethod
+    def trials(cls, task: SearchTask, out: Path) -> Callable[[TrialPart, Progress], Tried]:
+        """What tries settings in another process."""
+        return cls(task, out).try_setting
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the settings of a unit and write its file."""
         target, task = part.target, self.task
-        found = self._found(part, task.aims[target], advance)
+        found = self._found(target, advance)
         if len(task.metas) == 1:
             refuse_lost(target.name, found.no_gradient)
         lost = LostSearches.count(found.no_gradient)
@@ -58,19 +100,39 @@ class AdaptiveBlockSearch(BlockSearch):
         advance(0)  # ends a task whose command has ended
         self.write(part, arrays, meta)
 
-    def _found(self, part: Part, real: np.ndarray, advance: Callable[[int], None]) -> Found:
-        config, target = self.config, part.target
+    def try_setting(self, part: TrialPart, progress: Progress) -> Tried:
+        """Try one setting of a unit."""
+        target = part.target
         with self.objective(target.unit) as objective:
-            return search_settings(
-                objective,
-                self.starts,
-                Grid.from_settings(config).pairs,
-                max(config.iterations),
-                real,
-                self.settings(target),
-                search_budget(config),
-                lambda units, distance: advance(units),
-            )
+            settings = self.settings(target)
+            aim = Target.of(self.task.aims[target], target.direction)
+            search = SettingSearch(objective, self.starts, aim, settings)
+            return search(part.trial, lambda units, distance: progress.advance(units))
+
+    def _found(self, target: SearchTarget, advance: Callable[[int], None]) -> Found:
+        config, number = self.config, count()
+        limits = SearchLimits(
+            Grid.from_settings(config).pairs,
+            config.examples,
+            max(config.iterations),
+            search_budget(config),
+        )
+        document = json.dumps([self.task.metas[target].to_json(), self.task.batch_size])
+        made_from = hashlib.sha256(document.encode()).hexdigest()
+        work = PartWork(Tried, self.trials, (self.task, self.out), self.try_setting)
+        most = max(len(config.prior_weight), NEIGHBOURS)
+        with self.workers.open(work.divided(self.out), most, self.worth_it) as do:
+
+            def try_settings(trials: Sequence[Trial]) -> list[Tried]:
+                parts = [TrialPart(next(number), 0, target, each, made_from) for each in trials]
+                kept = [part for part in parts if work.is_done(part, self.out)]
+                do([part for part in parts if part not in kept], advance)
+                found = [work.take(part, self.out, NullProgress()) for part in parts]
+                of_kept = zip(parts, found, strict=True)
+                advance(sum(one.example_iterations for part, one in of_kept if part in kept))
+                return found
+
+            return search_settings(limits, try_settings)
 
     def _settings(self, part: Part, found: Found) -> dict[str, np.ndarray]:
         """Arrays of `explanations.npz`, the closest setting first, each its own trajectory."""

@@ -2,22 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.ascent.engine import Ascent
+from ganexplain.ascent.engine import Ascent, Objective
+from ganexplain.ascent.settings import AscentSettings, Starts
 
 PATIENCE = 20  # iterations without improvement, in addition to as many as the best took
 LEVELS = 64  # of the lower bound on later distances
 
 
 @dataclass(frozen=True)
+class Trial:
+    """A setting to search for at most `most` iterations.
+
+    It ends earlier once no later iteration can be closer to the real responses than `bound`, the
+    smallest distance so far, and than its own smallest.
+    """
+
+    learning_rate: float
+    prior_weight: float
+    most: int
+    bound: float
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What a trial found: N examples at the iteration nearest to the real responses.
+
+    They are what `ascend` finds with this setting and so many `iterations`, K. `distance` is the
+    Frechet distance of the responses, None if none of them was finite; the arrays are empty then.
+    """
+
+    learning_rate: float
+    prior_weight: float
+    iterations: int
+    distance: float | None
+    example_iterations: int  # evaluations of one example, also behind the nearest iteration
+    latent: np.ndarray  # (N, Z)
+    response: np.ndarray  # (N,)
+    best_iteration: np.ndarray  # (N,)
+    response_trace: np.ndarray  # (K + 1, N)
+    latent_norm_trace: np.ndarray  # (K + 1, N)
+    no_gradient: np.ndarray  # (N,), bool: the response had no gradient at any step
+
+
+@dataclass(frozen=True)
 class Found:
-    """The C settings that were run, the closest to the real responses first.
+    """The C settings that were tried, the closest to the real responses first.
 
     Each is at its best iteration and has the results that `ascend` has with that setting alone.
     S - 1 is the largest of `iterations`. A setting that is not the best may have ended before its
@@ -73,11 +109,56 @@ class Target:
         return float((short**2 + wide**2).min())
 
 
-class Run:
-    """One setting (learning rate, prior weight) with N examples and all its iterations so far."""
+class SettingSearch:
+    """Tries single settings from N starts (N, Z), which are the same for all.
 
-    def __init__(self, setting: tuple[float, float], ascent: Ascent, target: Target) -> None:
-        self.setting, self.ascent, self.target = setting, ascent, target
+    Raises ValueError for fewer than two examples or real responses, or responses not finite.
+    """
+
+    def __init__(
+        self, objective: Objective, start: np.ndarray, target: Target, settings: AscentSettings
+    ) -> None:
+        if len(start) < 2 or not np.isfinite([target.mean, target.std]).all():
+            raise ValueError("a distance needs at least two examples and two finite real responses")
+        self.objective, self.start, self.target = objective, start, target
+        self.settings = settings
+
+    def __call__(
+        self, trial: Trial, advance: Callable[[int, float], None] = lambda units, distance: None
+    ) -> Tried:
+        """Try a setting; `advance` gets the evaluations since its last call, and the distance."""
+        # Batches like those of a search with only this setting, so the rows are exactly equal.
+        starts = Starts(self.start, trial.learning_rate, trial.prior_weight)
+        run = Run(Ascent(self.objective, starts, self.settings), self.target)
+        done = 0
+        while done <= trial.most and run.may_reach(trial.bound):
+            # Distances are measured after a tenth of the steps done, so that few steps are wasted
+            # and the GPU is not synchronised at each step.
+            steps = min(max(done // 10, 1), trial.most + 1 - done)
+            run.advance(steps)
+            done += steps
+            advance(steps * len(self.start), run.distance)
+        latent, response, best_iteration, trace, norms = run.at_best()
+        return Tried(
+            learning_rate=trial.learning_rate,
+            prior_weight=trial.prior_weight,
+            iterations=run.iterations,
+            distance=run.distance if np.isfinite(run.distance) else None,
+            example_iterations=done * len(self.start),
+            latent=latent,
+            response=response,
+            best_iteration=best_iteration,
+            response_trace=trace,
+            latent_norm_trace=norms,
+            no_gradient=run.ascent.no_gradient.cpu().numpy(),
+        )
+
+
+class Run:
+    """One setting with N examples and all its iterations so far."""
+
+    def __init__(self, ascent: Ascent, target: Target) -> None:
+        self.ascent, self.target = ascent, target
         self.responses: list[np.ndarray] = []
         self.latents: list[Tensor] = []
         self.distance, self.iterations = float("inf"), 1
@@ -106,48 +187,50 @@ class Run:
         return np.maximum.accumulate(signed, axis=0)
 
     def may_reach(self, distance: float) -> bool:
-        """Whether a later iteration may come below a distance.
+        """Whether a later iteration may come below a distance, and below its own smallest.
 
         The bound excludes it once the responses are past the real ones. A setting that does not
         get there, because its prior is too strong, ends after as many iterations without
         improvement as its best took, and PATIENCE more.
         """
+        if not self.responses:
+            return True
         if self.diverged:
             return False
         if len(self.responses) - 1 >= 2 * self.iterations + PATIENCE:
             return False
-        return self.target.least_later(self.kept()[-1]) < distance
+        return self.target.least_later(self.kept()[-1]) < min(distance, self.distance)
+
+    def at_best(self) -> tuple[np.ndarray, ...]:
+        """Latent (N, Z), response and best iteration (N,), traces (K + 1, N), as `ascend` has them.
+
+        They are empty if no response was finite.
+        """
+        responses = np.stack(self.responses[: self.iterations + 1] or [np.empty(0, np.float32)])
+        latents = torch.stack(self.latents[: self.iterations + 1] or [torch.empty(0, 1)])
+        at = (self.target.sign * responses).argmax(axis=0)
+        rows = np.arange(len(at))
+        latent = latents[torch.from_numpy(at), torch.from_numpy(rows)]
+        norms = latents.norm(dim=2)
+        return latent.cpu().numpy(), responses[at, rows], at, responses, norms.cpu().numpy()
 
 
-def gather(runs: Sequence[Run], example_iterations: int) -> Found:
-    """The results of runs, in order, at their best iterations, without runs that diverged."""
-    runs = [run for run in runs if np.isfinite(run.distance)]
-    cut = [_at_best(run) for run in runs]
-    latent, response, best_iteration, trace, norms = zip(*cut, strict=True)
+def gather(tried: Sequence[Tried], example_iterations: int) -> Found:
+    """What was found, in order, without settings that diverged."""
+    found = [one for one in tried if one.distance is not None]
     return Found(
-        learning_rate=np.array([run.setting[0] for run in runs]),
-        prior_weight=np.array([run.setting[1] for run in runs]),
-        iterations=np.array([run.iterations for run in runs]),
-        distance=np.array([run.distance for run in runs]),
-        latent=np.stack(latent),
-        response=np.stack(response),
-        best_iteration=np.stack(best_iteration),
-        response_trace=_padded(trace),
-        latent_norm_trace=_padded(norms),
-        no_gradient=np.stack([run.ascent.no_gradient.cpu().numpy() for run in runs]),
+        learning_rate=np.array([one.learning_rate for one in found]),
+        prior_weight=np.array([one.prior_weight for one in found]),
+        iterations=np.array([one.iterations for one in found]),
+        distance=np.array([one.distance for one in found]),
+        latent=np.stack([one.latent for one in found]),
+        response=np.stack([one.response for one in found]),
+        best_iteration=np.stack([one.best_iteration for one in found]),
+        response_trace=_padded([one.response_trace for one in found]),
+        latent_norm_trace=_padded([one.latent_norm_trace for one in found]),
+        no_gradient=np.stack([one.no_gradient for one in found]),
         example_iterations=example_iterations,
     )
-
-
-def _at_best(run: Run) -> tuple[np.ndarray, ...]:
-    """Latent (N, Z), response and best iteration (N,), traces (K + 1, N), as `ascend` has them."""
-    responses = np.stack(run.responses[: run.iterations + 1])
-    latents = torch.stack(run.latents[: run.iterations + 1])
-    at = (run.target.sign * responses).argmax(axis=0)
-    rows = np.arange(len(at))
-    latent = latents[torch.from_numpy(at), torch.from_numpy(rows)]
-    norms = latents.norm(dim=2)
-    return latent.cpu().numpy(), responses[at, rows], at, responses, norms.cpu().numpy()
 
 
 def _padded(traces: Sequence[np.ndarray]) -> np.ndarray:

@@ -7,7 +7,8 @@ import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from ganexplain.errors import GanexplainError
@@ -26,7 +27,8 @@ class Engine:
     """An executor that calls `do(*job, number, task)`, which returns the units of the task.
 
     `reports` returns what running tasks have done since its last call; `cause` words an error of
-    the executor itself, None for errors of a task. `waits` is for tasks that nobody else ends: a
+    the executor itself, None for errors of a task. Each task has a number of its own, also in later
+    rounds, as its reports may come late. `waits` is for tasks that nobody else ends: a
     run returns, also with an error, when those that have begun are done.
     """
 
@@ -36,6 +38,7 @@ class Engine:
     reports: Callable[[], Iterable[Report]] = no_reports
     cause: Callable[[BaseException], GanexplainError | None] = lambda error: None
     waits: bool = False
+    numbers: Iterator[int] = field(default_factory=count)
 
     def run(self, tasks: Sequence[Any], advance: Callable[[int], None]) -> None:
         """Do all tasks; `advance` gets their units. The first error ends all and is raised here."""
@@ -43,7 +46,7 @@ class Engine:
         with block_interrupts():  # processes that are started here inherit it
             running = {
                 self.executor.submit(self.do, *self.job, number, task): number
-                for number, task in enumerate(tasks)
+                for task, number in zip(tasks, self.numbers, strict=False)
             }
         try:
             self._follow(running, done, advance)

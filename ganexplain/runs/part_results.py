@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from ganexplain.files.dataclass_files import read_dataclass, write_dataclass
 from ganexplain.runs.parts import PARTS_FOLDER, parts_to_do
@@ -27,8 +27,12 @@ KIND = "part"
 
 @dataclass(frozen=True)
 class NumberedPart:
-    """A task by names and indices, of so many `units` of the progress."""
+    """A task by names and indices, of so many `units` of the progress.
 
+    One whose length is not known before has 0, and reports its own.
+    """
+
+    FOLDER: ClassVar[str] = PARTS_FOLDER  # of its file, in the run directory
     number: int
     units: int
 
@@ -38,7 +42,7 @@ class NumberedPart:
         Its name has a hash of all fields: of other inputs, another part has the same number.
         """
         digest = hashlib.sha256(repr(self).encode(errors="surrogateescape")).hexdigest()
-        return out / PARTS_FOLDER / f"{self.number:06d}-{digest[:16]}.npz"
+        return out / self.FOLDER / f"{self.number:06d}-{digest[:16]}.npz"
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,20 @@ class PartWork(Generic[T]):
             return False
         return all(path.is_file() for path in self.files(part, self.read(part, out).result))
 
+    def take(self, part: NumberedPart, out: Path, progress: Progress) -> T:
+        """The result of a part that is done; reports its notes and warnings."""
+        kept = self.read(part, out)
+        for note in kept.notes:
+            progress.note(note)
+        for warning in kept.warnings:
+            LOGGER.warning("%s", warning)
+        return kept.result
+
+    def divided(self, out: Path) -> DividedWork:
+        """The work on parts of the run in `out`, whose results are kept there."""
+        arguments = self.prepare, self.arguments, out, self.steps
+        return DividedWork(PartWriter, arguments, out, loaded=(self.opened,))
+
 
 class PartWriter:
     """Does parts in any process, and writes the file of each last."""
@@ -102,7 +120,7 @@ class PartWriter:
             advance(0)  # ends a task whose command has ended
             found = PartResult(result, tuple(progress.notes), tuple(warnings[earlier:]))
             write_dataclass(part.path(self.out), KIND, found)
-        advance(part.units - progress.units)
+        advance(max(part.units - progress.units, 0))
 
 
 class PartProgress(NullProgress):
@@ -162,18 +180,7 @@ class PartedRun:
         def advance(units: int) -> None:
             progress.advance(units)
             while len(found) < len(parts) and parts[len(found)].path(out).is_file():
-                found.append(self._read(parts[len(found)], work))
+                found.append(work.take(parts[len(found)], out, progress))
 
-        arguments = work.prepare, work.arguments, out, work.steps
-        divided = DividedWork(PartWriter, arguments, out, loaded=(work.opened,))
-        self.workers.do(todo, divided, advance, self.worth_it)
-        return found + [self._read(part, work) for part in parts[len(found) :]]
-
-    def _read(self, part: NumberedPart, work: PartWork[T]) -> T:
-        """The result of a part that is done; reports its notes and warnings."""
-        kept = work.read(part, self.out)
-        for note in kept.notes:
-            self.progress.note(note)
-        for warning in kept.warnings:
-            LOGGER.warning("%s", warning)
-        return kept.result
+        self.workers.do(todo, work.divided(out), advance, self.worth_it)
+        return found + [work.take(part, out, progress) for part in parts[len(found) :]]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from ganexplain.runs.cores import usable_cores
 from ganexplain.runs.engine import Engine
 from ganexplain.runs.process_pool import process_pool
 from ganexplain.runs.tasks import Advance, Job, Prepare, do_task
+
+DoTasks = Callable[[Sequence[Any], Advance], None]
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,26 @@ class Workers:
         """
         if not tasks:
             return
-        count = self.count(len(tasks), worth_it)
-        with self._engine(count, work) as engine:
+        with self.open(work, len(tasks), worth_it) as do:
+            do(tasks, advance)
+
+    @contextmanager
+    def open(self, work: DividedWork, most: int, worth_it: bool) -> Iterator[DoTasks]:
+        """While open, workers for rounds of at most `most` tasks; what it yields does a round.
+
+        Errors as `do`.
+        """
+        with self._engine(self.count(most, worth_it), work) as engine:
             if engine:
-                engine.run(tasks, advance)
+                yield engine.run
                 return
-        do_here = work.prepare(*work.arguments, *work.loaded)
-        for task in tasks:
-            do_here(task, advance)
+            do_here = work.prepare(*work.arguments, *work.loaded)
+
+            def do_all(tasks: Sequence[Any], advance: Advance) -> None:
+                for task in tasks:
+                    do_here(task, advance)
+
+            yield do_all
 
     def _engine(self, count: int, work: DividedWork) -> AbstractContextManager[Engine | None]:
         """What does the tasks, None for this process."""

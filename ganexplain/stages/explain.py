@@ -179,9 +179,13 @@ def _search(
 
     single = networks.device.type != "cpu" or rank_and_world_size()[1] > 1
     progress.start(_describe([part.target for part in parts]), total)
+    worth_it = not single and total >= WORTH_PROCESSES
+    if adaptive and len(parts) == 1:  # its settings are divided among the workers
+        AdaptiveBlockSearch(task, out, networks, workers, worth_it)(parts[0], advance)
+        return spent
     prepare = AdaptiveBlockSearch if adaptive else BlockSearch
     work = DividedWork(prepare, (task, out), out, loaded=(networks,))
-    workers.do(parts, work, advance, worth_it=not single and total >= WORTH_PROCESSES)
+    workers.do(parts, work, advance, worth_it)
     return spent
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.adaptive import search_in_turn
 
-from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.candidate import Found, Target
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
@@ -45,7 +45,7 @@ def search(
     **limits: Any,
 ) -> Found:
     start, pairs = start_latents(seed, examples, SIZE), list(itertools.product(rates, weights))
-    return search_settings(respond, start, pairs, iterations, real, settings, **limits)
+    return search_in_turn(respond, start, pairs, iterations, real, settings, **limits)
 
 
 def alone(respond: Objective, found: Found, row: int) -> Trajectories:

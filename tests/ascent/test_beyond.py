@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.adaptive import search_in_turn
 from support.paths import PRETRAINED
 from torch import Tensor, nn
 
 from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.artifacts.plan import SearchTarget
-from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.beyond import FixedOutputs, check_beyond, search_response
 from ganexplain.ascent.engine import Objective, ascend, start_latents
 from ganexplain.ascent.projection import Level
@@ -202,7 +202,7 @@ def test_a_held_norm_leads_to_the_pole_of_its_sphere() -> None:
 def test_the_adaptive_search_holds_numbers_too() -> None:
     real = np.linalg.norm(STARTS[:, :8], axis=1)
     objective: Objective = curved
-    found = search_settings(objective, STARTS[:, :8], [(0.05, 0.0)], 300, real, AscentSettings(),
+    found = search_in_turn(objective, STARTS[:, :8], [(0.05, 0.0)], 300, real, AscentSettings(),
                             budget=20_000)  # fmt: skip
     on_the_sphere(found.latent[0])
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.adaptive import search_in_turn
 from support.commands import Finished, Run
 from support.paths import ROOT
 from torch import nn
 
 from ganexplain import explain as explain_in_python
-from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.counterfactual import cross_boundary
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_gradient
@@ -222,7 +222,7 @@ def test_a_gradient_that_comes_later_counts() -> None:
 
 
 def test_the_adaptive_search_counts_them_too() -> None:
-    found = search_settings(
+    found = search_in_turn(
         lambda z: z[:, 0].relu(), STARTS[:3], [(1e-3, 1e-3)], 40, np.array([2.0, 0.0]),
         AscentSettings(), budget=60,
     )  # fmt: skip

@@ -12,10 +12,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.adaptive import search_in_turn
 from support.commands import Run
 from support.paths import PRETRAINED
 
-from ganexplain.ascent.adaptive import search_settings
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
 from ganexplain.ascent.priors import (
     l2_descent,
@@ -237,7 +237,7 @@ def test_a_step_to_where_nothing_is_finite_is_rejected() -> None:
 def test_the_adaptive_search_finds_what_ascend_finds_with_the_prior(prior: str) -> None:
     start, real = start_latents(0, 8, SIZE), np.linspace(4, 6, 9)
     settings, pairs = AscentSettings(prior=prior), [(0.1, 0.5), (0.03, 0.5)]
-    found = search_settings(linear, start, pairs, 200, real, settings, budget=1500)
+    found = search_in_turn(linear, start, pairs, 200, real, settings, budget=1500)
     starts = Starts(start, float(found.learning_rate[0]), float(found.prior_weight[0]))
     count = (int(found.iterations[0]),)
     alone = ascend(linear, starts, count, settings)

@@ -27,7 +27,8 @@ from ganexplain.artifacts.explanations import Explanations, read_explanations
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.responses import given_path, read_responses
-from ganexplain.ascent.adaptive import search_settings
+from ganexplain.ascent.adaptive import SearchLimits, search_settings
+from ganexplain.ascent.candidate import SettingSearch, Target
 from ganexplain.ascent.engine import Objective, ascend, start_latents
 from ganexplain.ascent.search_networks import fast_networks
 from ganexplain.ascent.settings import AscentSettings, Starts
@@ -74,9 +75,13 @@ def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray)
     """The same of the adaptive search, and the distance its setting has when run alone."""
     run = Grid.from_json(Fields(f"{explanations.path}: meta.", explanations.meta.settings))
     start = start_latents(seed, size, LATENT_SIZE)
-    settings = AscentSettings(explanations.meta.direction, BATCH)
+    direction = explanations.meta.direction
+    settings, target = AscentSettings(direction, BATCH), Target.of(real, direction)
+    budget = len(run.pairs) * size * max(run.iterations) // 10
+    limits = SearchLimits(run.pairs, size, max(run.iterations), budget)
     with objective_of(explanations) as objective:
-        found = search_settings(objective, start, run.pairs, max(run.iterations), real, settings)
+        search = SettingSearch(objective, start, target, settings)
+        found = search_settings(limits, lambda trials: [search(trial) for trial in trials])
         setting = [found.learning_rate[0], found.prior_weight[0], int(found.iterations[0])]
         alone = ascend(objective, Starts(start, setting[0], setting[1]), setting[2:], settings)
     return {

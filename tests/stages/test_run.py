@@ -11,12 +11,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 from support.paths import ROOT
+from support.picture_run import picture_run
 
-from ganexplain.classifiers.checkpoint import Classifier, write_classifier
-from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import (
     DemoConfig,
     ExplainConfig,
@@ -24,15 +21,10 @@ from ganexplain.config import (
     ResponsesConfig,
     RunConfig,
     SelectConfig,
-    TrainClassifierConfig,
-    TrainGanConfig,
 )
 from ganexplain.corpora.load import open_corpus, read_corpus
 from ganexplain.errors import TooFewExcerpts, UsageError
 from ganexplain.files import shipped as shipped_files
-from ganexplain.gans.checkpoint import GanFile, write_gan
-from ganexplain.gans.networks import generator_for
-from ganexplain.inputs.picture import ImageInput
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages import demo as demo_stage
 from ganexplain.stages import run as run_stage
@@ -42,7 +34,6 @@ from ganexplain.stages.responses import responses
 from ganexplain.stages.run import WAY, Step, do_all, run, steps, with_shipped
 from ganexplain.stages.select import select
 
-PIXELS = ImageInput(channels=1, height=8, width=8)
 REPORT = ReportConfig(explanations="e", selection="s", validation="v")
 STAGES = ["responses", "explain", "select", "validate", "report"]
 
@@ -50,30 +41,7 @@ STAGES = ["responses", "explain", "select", "validate", "report"]
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> RunConfig:
     """Pictures of noise, and networks that have learned nothing."""
-    root = tmp_path_factory.mktemp("networks")
-    draw = np.random.default_rng(0)
-    for split, count in (("train", 12), ("valid", 4), ("test", 24)):
-        for index in range(count):
-            path = root / "pictures" / split / "ab"[index % 2] / f"{index}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(draw.integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
-    torch.manual_seed(0)
-    network, generator = PictureNet(2, PIXELS.shape).eval(), generator_for(PIXELS, channels=16)
-    for weights in (*network.parameters(), *generator.parameters()):
-        torch.nn.init.normal_(weights, 0, 0.2)
-    made = Classifier(network, PIXELS, ("a", "b"), 0.5, {})
-    write_classifier(root / "classifier.pt", made, TrainClassifierConfig(corpus=("x",)))
-    gan = GanFile(generator.state_dict(), 16, 0, {}, PIXELS)
-    write_gan(root / "gan.pt", gan, TrainGanConfig(corpus=("x",)))
-    return RunConfig(
-        corpus=(str(root / "pictures"),),
-        classifier=str(root / "classifier.pt"),
-        gan=str(root / "gan.pt"),
-        iterations=5,
-        examples=3,
-        workers="1",
-        device="cpu",
-    )
+    return picture_run(tmp_path_factory.mktemp("networks"))
 
 
 @pytest.fixture(scope="module")
