@@ -11,7 +11,6 @@ from ganexplain.report.charts.axes import linear_ticks
 from ganexplain.report.html.document import document
 from ganexplain.report.html.markup import (
     Markup,
-    data_uri,
     definitions,
     element,
     svg_text,
@@ -165,7 +164,7 @@ def _figure(panel: Panel, within: str, medium: Medium) -> Markup:
     play: list[Markup] = []
     if panel.sound:
         label = f"listen, +{panel.louder} dB" if panel.louder else "listen"
-        sound = player(Sound(label, data_uri("audio/flac", panel.sound)), name)
+        sound = player(Sound(label, panel.sound), name)
         play = [element("div", sound, class_="players")]
     label = f"{medium.noun}: {name}, score {number(panel.score)}"
     if panel.over is None:

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 
 from ganexplain.audio.filtering import filter_by_share
-from ganexplain.audio.io import FULL_SCALE
+from ganexplain.audio.io import FULL_SCALE, encode_flac
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.charts.spectrograms import (
     HEIGHT,
@@ -24,7 +24,7 @@ from ganexplain.report.charts.spectrograms import (
 )
 from ganexplain.report.html.document import document
 from ganexplain.report.html.levels import meaning
-from ganexplain.report.html.markup import Markup, data_uri, element, flac_uri, void
+from ganexplain.report.html.markup import Markup, data_uri, element, void
 from ganexplain.report.html.notation import clock, number, signed
 from ganexplain.report.html.panels import Sound, player
 from ganexplain.report.pictures.png import png_bytes
@@ -214,7 +214,10 @@ def _players(patch: Patch, name: str, front_end: FrontEnd) -> list[Markup]:
     rate = front_end.sample_rate
     whole = patch.audio.astype(np.float32) / FULL_SCALE
     part = filter_by_share(whole, patch.window, front_end)
-    sounds = [Sound("part", flac_uri(part, rate)), Sound("whole", flac_uri(patch.audio, rate))]
+    sounds = [
+        Sound("part", encode_flac(part, rate)),
+        Sound("whole", encode_flac(patch.audio, rate)),
+    ]
     return [player(sound, f"{name}, {sound.label}") for sound in sounds]
 
 

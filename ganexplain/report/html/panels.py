@@ -7,31 +7,31 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.report.html.markup import Markup, definitions, element, void
+from ganexplain.report.html.markup import Markup, data_uri, definitions, element, void
 from ganexplain.report.html.medium import Medium
-from ganexplain.report.html.notation import signed
+from ganexplain.report.html.notation import clock, signed
 
 
 @dataclass(frozen=True)
 class Sound:
-    """One player: the `label` of its button, which may be empty, and a `data:` address."""
+    """One player: the `label` of its button, which may be empty, and a FLAC."""
 
     label: str
-    source: str
+    flac: bytes
 
 
 @dataclass(frozen=True)
 class Excerpt:
     """One panel: an input as it was drawn, its response, and what identifies it.
 
-    `origin` is short ("seed 3", a file name); `detail` a second line (a start time).
+    `origin` is short ("seed 3", a file name); `start_s` is its start in a recording.
     """
 
     values: np.ndarray
     response: float
     origin: str
     sounds: tuple[Sound, ...]
-    detail: str = ""
+    start_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -101,8 +101,8 @@ def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
             class_="caption",
         )
     ]
-    if excerpt.detail:
-        lines.append(element("div", excerpt.detail, class_="detail"))
+    if excerpt.start_s is not None:
+        lines.append(element("div", f"at {clock(excerpt.start_s)}", class_="detail"))
     players = [player(sound, name) for sound in excerpt.sounds]
     remark = medium.remark(excerpt.values)
     if remark:
@@ -129,6 +129,12 @@ def player(sound: Sound, name: str) -> Markup:
         "button", icon, sound.label, type="button", class_="play", aria_label=f"Play {caption}",
         aria_pressed="false",
     )  # fmt: skip
-    audio = element("audio", controls=True, preload="none", src=sound.source, aria_label=caption)
+    audio = element(
+        "audio",
+        controls=True,
+        preload="none",
+        src=data_uri("audio/flac", sound.flac),
+        aria_label=caption,
+    )
     visible_label = element("span", sound.label, class_="said", aria_hidden="true")
     return element("span", button, visible_label, audio, class_="player")

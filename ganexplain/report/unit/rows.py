@@ -8,9 +8,9 @@ from pathlib import PurePath
 import numpy as np
 
 from ganexplain.artifacts.figures import Figures, Score
+from ganexplain.audio.io import encode_flac
 from ganexplain.report.charts.spectrograms import COARSE
-from ganexplain.report.html.markup import flac_uri
-from ganexplain.report.html.notation import clock, interval, number, ordinal, setting, spread
+from ganexplain.report.html.notation import interval, number, ordinal, setting, spread
 from ganexplain.report.html.panels import Excerpt, Row, Sound
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import NAMES, control_name
@@ -153,7 +153,7 @@ def _player(evidence: Evidence, sounds: np.ndarray, k: int) -> tuple[Sound, ...]
     """Return the player of example k, if it has a sound."""
     if k >= len(sounds):
         return ()
-    return (Sound("listen", flac_uri(sounds[k], evidence.front_end.sound_rate)),)
+    return (Sound("listen", encode_flac(sounds[k], evidence.front_end.sound_rate)),)
 
 
 # --- Real excerpts --------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def _recorded(
             float(real["response"][k]),
             _file_name(evidence, str(real["file"][k])),
             _real_players(evidence, real, sounds, k),
-            f"at {clock(float(real['start_s'][k]))}" if evidence.playable else "",
+            float(real["start_s"][k]) if evidence.playable else None,
         )
         for k in range(len(shown))
     ]
@@ -188,8 +188,8 @@ def _real_players(
     if not input_spec.keeps_recording:
         return _player(evidence, sounds, k)
     return (
-        Sound("original", flac_uri(real["audio"][k], input_spec.sound_rate)),
-        Sound("resynth", flac_uri(sounds[k], input_spec.sound_rate)),
+        Sound("original", encode_flac(real["audio"][k], input_spec.sound_rate)),
+        Sound("resynth", encode_flac(sounds[k], input_spec.sound_rate)),
     )
 
 
