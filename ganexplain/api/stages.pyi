@@ -1035,6 +1035,7 @@ def write_report(
     validation: PathName = "",
     examples: int = 6,
     heard: int = 2,
+    export: str = "",
     griffin_lim_iterations: int = 100,
     seed: int = 0,
     workers: str | int = 1,
@@ -1057,6 +1058,8 @@ def write_report(
             predicted with the examples; empty: not shown.
         examples: Number of examples shown for each setting.
         heard: Number of these that have sound when a cell of the grid is selected.
+        export: Directory for what the page shows as files: sounds (WAV), pictures (PNG) and numbers
+            (CSV), with a README; of several units a folder each. Empty: none.
         griffin_lim_iterations: Number of iterations of the phase reconstruction (Griffin-Lim).
         seed: Seed of the initial phases.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or

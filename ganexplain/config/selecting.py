@@ -139,6 +139,12 @@ class ReportConfig(Divides):
     heard: int = setting(
         "Number of these that have sound when a cell of the grid is selected.", 2, 0
     )
+    export: str = setting(
+        "Directory for what the page shows as files: sounds (WAV), pictures (PNG) and numbers "
+        "(CSV), with a README; of several units a folder each. Empty: none.",
+        "",
+        extends=True,
+    )
     griffin_lim_iterations: int = setting(
         "Number of iterations of the phase reconstruction (Griffin-Lim).", 100, 1
     )

@@ -18,7 +18,7 @@ Config = TypeVar("Config")
 
 LARGEST_NUMBER = 1e18  # its square is a number of float32
 LARGEST_COUNT = 10**9  # of anything a command does; more is a slip of the keyboard
-OF_THE_PLACE = ("cache", "device", "workers", "scheduler_file")  # change no result
+OF_THE_PLACE = ("cache", "device", "workers", "scheduler_file", "export")  # change no result
 LONGEST_SETTINGS = 2**24  # bytes of a run's own settings, which may list many files
 
 

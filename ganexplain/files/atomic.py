@@ -15,6 +15,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,8 +48,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     Raises GanexplainError if the disk is full or the folder cannot be written. Locks and flushing
     are left out on file systems that do not support them.
     """
-    token = f".{secrets.token_hex(4)}{UNFINISHED}"
-    temporary = path.with_name(f".{truncate_name(path.name, LONGEST - 1 - len(token))}{token}")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(temporary, NEW_FILE, 0o666), "wb") as stream:
@@ -66,6 +66,32 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Make a temporary folder beside `path`; it replaces `path` if the block does not fail.
+
+    Raises GanexplainError if the disk is full or the folder cannot be written.
+    """
+    path = path.resolve()  # a link stays one
+    temporary = _temporary(path)
+    try:
+        temporary.mkdir(parents=True)
+        yield temporary
+        if path.exists():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    except OSError as error:
+        raise GanexplainError(_disk_message(path, error)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    """An unused name beside `path` for what is to be renamed to it."""
+    token = f".{secrets.token_hex(4)}{UNFINISHED}"
+    return path.with_name(f".{truncate_name(path.name, LONGEST - 1 - len(token))}{token}")
 
 
 def _flush_to_disk(stream: IO[bytes]) -> None:

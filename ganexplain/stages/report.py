@@ -20,6 +20,7 @@ from ganexplain.audio.sonify import make_sounds
 from ganexplain.config import ReportConfig
 from ganexplain.files.atomic import file_hash, write_bytes, write_text
 from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.export import README, check_export, export_page
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line
 from ganexplain.report.unit.page import render
 from ganexplain.report.unit.provenance import provenance
@@ -55,12 +56,15 @@ def write_report(
     workers = Workers.of(config, executor)
     pages = UnitPages(config, out)
     pages.read_first()  # wrong files are reported before the run begins
+    if config.export:
+        names = [unit.name for unit in pages.units]
+        check_export(Path(config.export), out, names, overwrite or resume)
     with RunDirectory(out, "report", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         parts = PagePart.all_of(pages, run)
         path = out / ("index.html" if len(parts) > 1 else "report.html")
-        made = [out / unit.name / "report.html" for unit in pages.units]
-        if run.finished and all(page.is_file() for page in (path, *made)):
+        made = [file for part in parts for file in pages.files(part)]
+        if run.finished and all(file.is_file() for file in (path, *made)):
             run.keep_record(progress)
             return path
         run.note_inputs()
@@ -121,9 +125,10 @@ class UnitPages:
             return unit.inputs | {"validation": prediction_file(Path(self.config.validation))}
         return unit.inputs
 
-    def files(self, part: PagePart, page: WrittenPage) -> Iterable[Path]:
-        """The page of a unit."""
-        return [self.out / part.folder / "report.html"]
+    def files(self, part: PagePart, written: WrittenPage | None = None) -> list[Path]:
+        """The page of a unit, and the last file of its export."""
+        page, export = self.out / part.folder / "report.html", self.config.export
+        return [page, *([Path(export) / part.folder / README] if export else [])]
 
     def __call__(self, part: PagePart, progress: Progress) -> WrittenPage:
         """Write the page of a unit."""
@@ -132,8 +137,10 @@ class UnitPages:
         evidence = first or read_evidence(unit, config.examples, self.tested)
         sounds, heard = _sounds(evidence, config, progress, _label(unit))
         sources = provenance(evidence, config, self.inputs(unit), part.hashes)
-        text = render(build_page(evidence, sounds, heard, sources))
-        page, path = text.encode(errors="backslashreplace"), self.out / unit.name / "report.html"
+        content = build_page(evidence, sounds, heard, sources)
+        if config.export:
+            export_page(Path(config.export) / unit.name, content, evidence.selection, progress)
+        page, path = render(content).encode(errors="backslashreplace"), self.files(part)[0]
         write_bytes(path, page)
         if len(page) > LARGE:
             progress.note(f"{path}: {len(page) / 1e6:.0f} MB; fewer --heard make it smaller")

@@ -158,6 +158,7 @@ def _settings(run: Path, stage: str) -> Any:
         names[check_known(place, name.replace("-", "_"), names)]: value
         for name, value in {**values_before(kind), **written}.items()
     }
+    values.pop("export", None)  # a folder of files that is no part of the run
     kinds = get_type_hints(kind)
     for name, field in known.items():
         if name in values and not _is_of(values[name], kinds[name]):

@@ -24,9 +24,15 @@ from ganexplain.report.charts.spectrograms import (
 )
 from ganexplain.report.html.levels import level_text, meaning, round_step
 from ganexplain.report.html.markup import Markup, data_uri, element, void
-from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid
+from ganexplain.report.pictures.attribution_picture import (
+    enlarged,
+    luminance,
+    overlaid,
+    picture_png,
+)
 from ganexplain.report.pictures.png import png_bytes
 from ganexplain.report.pictures.sample_sheet import SIDE, screen_pixels
+from ganexplain.report.pictures.spectrogram_picture import spectrogram_picture
 
 NOTABLE, FAR = 0.5, 5.0  # round steps above the colour scale: a panel says so; an example of it
 NOT_FINITE = "contains values that are not finite"
@@ -45,6 +51,9 @@ class Medium(Protocol):
 
     def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
         """Return one input as the `data:` address of a small PNG."""
+
+    def png(self, one: np.ndarray) -> bytes:
+        """Return one input as the PNG of a file of its own."""
 
     def remark(self, one: np.ndarray) -> str:
         """Return what the picture does not show, such as values beyond the colours."""
@@ -92,6 +101,10 @@ class Spectrograms:
         """Return one input as the `data:` address of a small PNG."""
         indices = self.scale.indices(self._mel(one)[::-1])
         return png_uri(indices // step * step, pixels=1)
+
+    def png(self, one: np.ndarray) -> bytes:
+        """One input with axes and colour scale as a PNG."""
+        return spectrogram_picture(self._mel(one), self.scale, self.front_end)
 
     def remark(self, one: np.ndarray) -> str:
         """Return the highest value if it is well above the colour scale."""
@@ -163,6 +176,10 @@ class Pictures:
     def thumbnail(self, one: np.ndarray, step: int = 1) -> str:
         """Return one picture as the `data:` address of a PNG."""
         return data_uri("image/png", png_bytes(screen_pixels(self._pixels(one))))
+
+    def png(self, one: np.ndarray) -> bytes:
+        """One picture as a PNG of its own size."""
+        return picture_png(np.nan_to_num(self._pixels(one)))
 
     def remark(self, one: np.ndarray) -> str:
         """Return whether values are not finite."""
