@@ -13,6 +13,7 @@ if TYPE_CHECKING:
         Described,
         Explainer,
         Explanation,
+        FalseAlarms,
         File,
         Page,
         Predicted,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         counterfactual,
         describe_input,
         explain,
+        false_alarms,
         label_stems,
         layers,
         predict,
@@ -43,9 +45,10 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Attribution", "Counterfactual", "Described", "Explainer", "Explanation", "File", "Page",
-    "Predicted", "Rerun", "Responses", "Run", "Selection", "TrainedClassifier", "TrainedGan",
-    "Validated", "__version__", "attribute", "counterfactual", "describe_input", "explain",
+    "Attribution", "Counterfactual", "Described", "Explainer", "Explanation", "FalseAlarms", "File",
+    "Page", "Predicted", "Rerun", "Responses", "Run", "Selection", "TrainedClassifier",
+    "TrainedGan", "Validated", "__version__", "attribute", "counterfactual", "describe_input",
+    "explain", "false_alarms",
     "label_stems", "layers", "predict", "rank", "rerun", "respond", "responses", "select",
     "train_classifier", "train_explainer", "train_gan", "validate", "write_report",
 ]  # fmt: skip

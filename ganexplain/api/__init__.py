@@ -13,6 +13,7 @@ from ganexplain.api.records import (
     Counterfactual,
     Described,
     Explainer,
+    FalseAlarms,
     File,
     Page,
     Predicted,
@@ -27,6 +28,7 @@ from ganexplain.api.stages import (
     counterfactual,
     describe_input,
     explain,
+    false_alarms,
     label_stems,
     predict,
     rerun,
@@ -41,9 +43,9 @@ from ganexplain.api.stages import (
 from ganexplain.api.units import Explanation, Responses, Selection, rank
 
 __all__ = [
-    "Attribution", "Counterfactual", "Described", "Explainer", "Explanation", "File", "Page",
-    "Predicted", "Rerun", "Responses", "Run", "Selection", "TrainedClassifier", "TrainedGan",
-    "Validated", "attribute", "counterfactual", "describe_input", "explain", "label_stems",
-    "layers", "predict", "rank", "rerun", "respond", "responses", "select", "train_classifier",
-    "train_explainer", "train_gan", "validate", "write_report",
+    "Attribution", "Counterfactual", "Described", "Explainer", "Explanation", "FalseAlarms", "File",
+    "Page", "Predicted", "Rerun", "Responses", "Run", "Selection", "TrainedClassifier",
+    "TrainedGan", "Validated", "attribute", "counterfactual", "describe_input", "explain",
+    "false_alarms", "label_stems", "layers", "predict", "rank", "rerun", "respond", "responses",
+    "select", "train_classifier", "train_explainer", "train_gan", "validate", "write_report",
 ]  # fmt: skip

@@ -80,6 +80,11 @@ EXAMPLES = {
 >>> flipped.arrays["edit_db"].shape
 (1, 80, 115)
 """,
+    "false-alarms": """
+>>> alarms = false_alarms("sample_data/audio", network, most=1, segments="2x4", edits=False)
+>>> alarms.result.classes[0].name
+'sing'
+""",
     "input": """
 >>> described = describe_input("librosa", "sample_data/audio/gig_lea_soul.ogg")
 >>> described.result.input["sample_rate"]

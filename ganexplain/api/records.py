@@ -18,6 +18,7 @@ from ganexplain.api.display import Row, files_shown, rows_shown, text_shown
 from ganexplain.api.runs import Run
 from ganexplain.artifacts.attributions import AttributionResult
 from ganexplain.artifacts.counterfactuals import Counterfactuals
+from ganexplain.artifacts.false_alarms import FalseAlarms as FoundAlarms
 from ganexplain.artifacts.input_description import InputDescription
 from ganexplain.artifacts.prediction import Prediction
 from ganexplain.artifacts.predictions import Predictions
@@ -29,6 +30,7 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.inputs.base import Input
 from ganexplain.report.counterfactuals import counterfactuals_text
+from ganexplain.report.false_alarms import false_alarms_text
 from ganexplain.report.prediction import prediction_text
 from ganexplain.report.tables import aligned
 from ganexplain.stages.attribute import AttributeResult
@@ -195,6 +197,25 @@ class Counterfactual(Run[Counterfactuals]):
             files_shown(each.excerpt, [Path(each.picture), *map(Path, each.sounds)])
             for each in self.result.excerpts
         )
+
+
+@dataclass(frozen=True, repr=False)
+class FalseAlarms(Run[FoundAlarms]):
+    """Where a network finds a class that is not there, and why. In a notebook it plays causes.
+
+    Attributes:
+        result: For each class how often, the groups of alarms with their causes, and the page.
+    """
+
+    def __repr__(self) -> str:
+        return f"FalseAlarms({str(self.out)!r})\n{false_alarms_text(self.result)}"
+
+    def _repr_html_(self) -> str:
+        groups = [group for each in self.result.classes for group in each.groups]
+        shown = [
+            files_shown(each.alarms[0].excerpt, list(map(Path, each.sounds))) for each in groups
+        ]
+        return "".join(shown) + text_shown(repr(self))
 
 
 @dataclass(frozen=True, repr=False)

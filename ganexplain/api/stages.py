@@ -17,6 +17,7 @@ from ganexplain.api.records import (
     Counterfactual,
     Described,
     Explainer,
+    FalseAlarms,
     File,
     Page,
     Predicted,
@@ -34,6 +35,7 @@ RECORDS: dict[str, type[Run[Any]]] = {
     "predict": Predicted,
     "train-gan": TrainedGan,
     "counterfactual": Counterfactual,
+    "false-alarms": FalseAlarms,
     "responses": Responses,
     "explain": Explanation,
     "train-explainer": Explainer,
@@ -94,6 +96,7 @@ train_classifier = function_of("train-classifier")
 predict = function_of("predict")
 train_gan = function_of("train-gan")
 counterfactual = function_of("counterfactual")
+false_alarms = function_of("false-alarms")
 responses = function_of("responses")
 explain = function_of("explain")
 train_explainer = function_of("train-explainer")

@@ -12,6 +12,7 @@ from ganexplain.api.records import (
     Counterfactual,
     Described,
     Explainer,
+    FalseAlarms,
     File,
     Page,
     Predicted,
@@ -403,6 +404,98 @@ def counterfactual(
         ...                          iterations=12)
         >>> flipped.arrays["edit_db"].shape
         (1, 80, 115)
+    """
+
+def false_alarms(
+    corpus: PathName | Sequence[PathName],
+    network: Network,
+    *,
+    target: str | Sequence[str] = (),
+    outputs: str = "auto",
+    level: float = 0.5,
+    hop_seconds: float = 0.0,
+    segments: str = "8x16",
+    most: int = 100,
+    edits: bool = True,
+    seed: int = 0,
+    workers: str | int = 1,
+    scheduler_file: str = "",
+    device: str = "auto",
+    cache: str = "",
+    skip_bad_files: bool = False,
+    weights: PathName = "",
+    input: Given = None,
+    backend: str = "torch",
+    trust_pickle: bool = False,
+    trust_features: bool = False,
+    out: PathName | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
+    progress: bool | ProgressCallback = False,
+) -> FalseAlarms:
+    """Find sounds without a class that a network takes for it, and their cause: OUT/CLASS.html.
+
+    Every excerpt of a corpus without labels counts as one without the class; of one whose labels
+    know the class, only what they say is something else. The bands and times that cause an alarm
+    are removed from the recording, and what is left is written, read and asked about again. No
+    gradient is needed. Recordings that are done are kept for resume.
+
+    Args:
+        corpus: Folders of sound files, folders in the Jamendo layout (audio, labels, filelists),
+            CSV manifests, or folders of pictures (CLASS/NAME.png); a sequence for several.
+        network: Network to explain: a torch module (which is copied), a function from arrays (B,
+            ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
+            factory).
+        target: Class, or all; a sequence for several. Default: the second of two classes, otherwise
+            all.
+        outputs: Type of the outputs of network: logits, probabilities, activations (units that are
+            not classes), or auto (detected from the values).
+        level: Activations: value of a unit above which it is an alarm.
+        hop_seconds: Seconds between excerpts; 0: one after the other.
+        segments: Segments of which a cause consists: columns x rows (times x bands).
+        most: Number of alarms of each class that are explained, the highest scores of each
+            recording first.
+        edits: Search the smallest edit of the first excerpt of each group, as `counterfactual`
+            does; black boxes have none.
+        seed: Seed of all random draws.
+        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
+            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
+            address.
+        device: Device: auto, cpu, cuda or cuda:N.
+        cache: Directory of the feature cache; empty: the user's cache directory.
+        skip_bad_files: Skip files that cannot be used, and list them.
+        weights: Weights of a network made by a factory: FILE.safetensors, a checkpoint, or
+            CHECKPOINT:PLACE for a table or prefix in it.
+        input: Input of the network: a mapping with the keys of the TOML file, or the path of one.
+        backend: Library that runs a FILE.onnx: torch (with hidden layers and gradients) or
+            onnxruntime (a black box).
+        trust_pickle: Load a pickled network. This runs any code that the file contains.
+        trust_features: Compute the network's input by the function that input names as features.
+            This runs its code.
+        out: Run directory to write; None: a temporary one.
+        overwrite: Replace the output of an earlier run.
+        resume: Continue an earlier run in `out`; if there is none, start one.
+        executor: Executor of concurrent.futures, Dask or another that does the work.
+        progress: True: progress as of the command; or a function, which is called with what is
+            done, of how much, and a value such as the loss (NaN without one).
+
+    Returns:
+        FalseAlarms: Where a network finds a class that is not there, and why. In a notebook it
+        plays causes.
+
+        Attributes of it:
+            result: For each class how often, the groups of alarms with their causes, and the page.
+
+    Raises:
+        UsageError: A setting or an input cannot be used.
+        GanexplainError: The command fails; the message names the file and the remedy.
+
+    Example:
+        >>> alarms = false_alarms("sample_data/audio", network, most=1, segments="2x4", edits=False)
+        >>> alarms.result.classes[0].name
+        'sing'
     """
 
 def responses(

@@ -27,6 +27,7 @@ from ganexplain.cli.results import (
     show_demo,
     show_differences,
     show_explainer,
+    show_false_alarms,
     show_input,
     show_layers,
     show_path,
@@ -113,7 +114,8 @@ def _app(
     responses finds the excerpts of a corpus that drive a unit; validate tests what can be
     predicted with the examples of a run; attribute explains single
     decisions, also with networks from train-explainer; counterfactual finds what would have to
-    change for another decision; label-stems makes a corpus; rerun repeats a run and compares.
+    change for another decision; false-alarms finds sounds that are taken for a class, and what in
+    them is the cause; label-stems makes a corpus; rerun repeats a run and compares.
     """
 
 
@@ -213,6 +215,7 @@ _add_stage("train-classifier", show_path, under_torchrun="together")
 _add_stage("predict", show_predictions, resumes=True)
 _add_stage("train-gan", show_path, under_torchrun="together")
 _add_stage("counterfactual", show_counterfactuals, resumes=True)
+_add_stage("false-alarms", show_false_alarms, resumes=True)
 _add_stage("input", show_input, "writes a file")
 _add_command("layers", config.LayersConfig, "layers:layers", show_layers, result="prints")
 _add_stage("responses", show_paths, resumes=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ganexplain.config.alarms import FalseAlarmsConfig
 from ganexplain.config.attributing import WIDEST, AttributeConfig, TrainExplainerConfig
 from ganexplain.config.describing import InputConfig
 from ganexplain.config.explaining import (
@@ -37,7 +38,8 @@ from ganexplain.config.whole_way import DemoConfig, RunConfig
 
 __all__ = [
     "LAST_SEED", "LONGEST_SETTINGS", "OTHERS", "STAGES", "WIDEST", "AttributeConfig",
-    "CounterfactualConfig", "DemoConfig", "ExplainConfig", "InputConfig", "LabelStemsConfig",
+    "CounterfactualConfig", "DemoConfig", "ExplainConfig", "FalseAlarmsConfig", "InputConfig",
+    "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
     "ResponsesConfig", "RunConfig", "SelectConfig", "TrainClassifierConfig",
     "TrainExplainerConfig", "TrainGanConfig", "ValidateConfig", "current_settings", "toml_bytes",
@@ -50,6 +52,7 @@ STAGES: dict[str, tuple[type[Any], str]] = {
     "predict": (PredictConfig, "predict:predict"),
     "train-gan": (TrainGanConfig, "train_gan:train_gan"),
     "counterfactual": (CounterfactualConfig, "counterfactual:counterfactual"),
+    "false-alarms": (FalseAlarmsConfig, "false_alarms:false_alarms"),
     "responses": (ResponsesConfig, "responses:responses"),
     "explain": (ExplainConfig, "explain:explain"),
     "train-explainer": (TrainExplainerConfig, "train_explainer:train_explainer"),

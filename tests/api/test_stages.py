@@ -46,7 +46,7 @@ CLASSIFIER, GAN = PRETRAINED / "classifier.pt", PRETRAINED / "gan.pt"
 ORDER = (  # what an example uses is made by one before it
     "layers", "respond", "train_classifier", "predict", "train_gan", "responses", "explain",
     "select", "validate", "write_report", "rerun", "attribute", "counterfactual",
-    "describe_input", "label_stems", "train_explainer",
+    "false_alarms", "describe_input", "label_stems", "train_explainer",
 )  # fmt: skip
 FEW: dict[str, Any] = {"learning_rate": 0.1, "prior_weight": 0.01, "iterations": 2, "examples": 2}
 

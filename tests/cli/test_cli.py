@@ -23,6 +23,7 @@ STAGES = (
     "train-gan",
     "explain",
     "counterfactual",
+    "false-alarms",
     "select",
     "report",
     "label-stems",

@@ -1,0 +1,154 @@
+"""The document of `false-alarms`: `false-alarms.json`, and what its parts pass on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.artifacts.edits import EditedExcerpt
+from ganexplain.files.atomic import JsonObject, read_json, write_json
+from ganexplain.files.dataclass_files import dataclass_from_json
+
+FILE = "false-alarms.json"
+Range = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """An excerpt, FILE@SECONDS, that is taken for a class, and what in it is the cause.
+
+    It `is_whole` unless it ends behind its recording. `bands_hz` and `spans_s` (from the start of
+    the excerpt) are what the cause consists of, none if nothing was found. Scores are those of the
+    excerpt, of it without the cause, and of the cause alone, as written to a file and read;
+    `silenced` says that the second is no alarm.
+    `attenuation_db` is the smallest attenuation of the cause that ends the alarm.
+    """
+
+    excerpt: str
+    span_s: Range
+    is_whole: bool
+    score: float
+    bands_hz: tuple[Range, ...]
+    spans_s: tuple[Range, ...]
+    removed_score: float
+    alone_score: float
+    silenced: bool
+    attenuation_db: float | None
+
+
+@dataclass(frozen=True)
+class AlarmGroup:
+    """Alarms with causes alike, the one that is shown first.
+
+    `bands_hz` are those of at least half of its causes, `recordings` the number that they are from,
+    `silenced` the share of them that end without the cause.
+    `sounds` are the paths of the first excerpt, of it without the cause, of the cause alone and of
+    it with the weakest attenuation. `edit` is its smallest edit of another kind, if one was sought.
+    """
+
+    bands_hz: tuple[Range, ...]
+    recordings: int
+    silenced: float
+    alarms: tuple[Alarm, ...]
+    sounds: tuple[str, ...]
+    edit: EditedExcerpt | None
+
+
+@dataclass(frozen=True)
+class ClassAlarms:
+    """How often excerpts without a class are taken for it, and why.
+
+    `share` is that of all `excerpts`, `recordings_share` that of `recordings` with an alarm, each
+    with its 95 % interval over recordings. `groups` are of the `explained` alarms: as many as were
+    asked for, but for those that are none any more once they were written and read.
+    """
+
+    name: str
+    excerpts: int
+    alarms: int
+    share: float
+    share_interval: Range
+    recordings: int
+    alarm_recordings: int
+    recordings_share: float
+    recordings_interval: Range
+    explained: int
+    groups: tuple[AlarmGroup, ...]
+    page: str
+
+
+@dataclass(frozen=True)
+class FalseAlarms:
+    """The false alarms of a network in a corpus; `seconds` is the length of an excerpt."""
+
+    network: str
+    outputs: str
+    seconds: float
+    classes: tuple[ClassAlarms, ...]
+    skipped: tuple[str, ...]
+
+    def write(self, out: Path) -> None:
+        """Write `false-alarms.json`."""
+        write_json(out / FILE, self.to_json())
+
+    @classmethod
+    def recorded(cls, out: Path) -> FalseAlarms | None:
+        """That of a finished run; None if one of its files is not there.
+
+        Raises GanexplainError for a document of another form.
+        """
+        path = out / FILE
+        if not path.is_file():
+            return None
+        found = dataclass_from_json(path, "false-alarms", cls, read_json(path))
+        return found if all(map(Path.is_file, found.files)) else None
+
+    @property
+    def files(self) -> list[Path]:
+        """The pages and the sounds."""
+        pages = [each.page for each in self.classes if each.page]
+        groups = [group for each in self.classes for group in each.groups]
+        sounds = [path for group in groups for path in group.sounds]
+        edited = [path for group in groups if group.edit for path in group.edit.sounds]
+        return [Path(path) for path in (*pages, *sounds, *edited)]
+
+    def to_json(self) -> JsonObject:
+        """The document."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class RecordingAlarms:
+    """The alarms of a recording: starts (M,) in samples, class numbers (M,) and scores (M,).
+
+    `excerpts` (C,) is the number of its excerpts without each class, `skipped` why it was left out.
+    """
+
+    starts: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    excerpts: np.ndarray
+    skipped: tuple[str, ...]
+
+    @classmethod
+    def none(cls, classes: int, skipped: Sequence[str]) -> RecordingAlarms:
+        """Those of a recording that was left out."""
+        empty = np.empty(0, dtype=np.int64)
+        counts = np.zeros(classes, dtype=np.int64)
+        return cls(empty, empty, np.empty(0), counts, tuple(skipped))
+
+
+@dataclass(frozen=True)
+class ExplainedAlarms:
+    """Alarms (M) of a recording with the numbers of their classes, explained.
+
+    `weights` (M, B) are those of bands, `bands` (M, B) are true for those of the cause.
+    """
+
+    alarms: tuple[Alarm, ...]
+    numbers: np.ndarray
+    weights: np.ndarray
+    bands: np.ndarray

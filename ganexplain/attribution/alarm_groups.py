@@ -1,0 +1,228 @@
+"""False alarms counted, explained and grouped by their causes, and the files of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.artifacts.edits import EditedExcerpt
+from ganexplain.artifacts.false_alarms import (
+    Alarm,
+    AlarmGroup,
+    ClassAlarms,
+    ExplainedAlarms,
+    RecordingAlarms,
+)
+from ganexplain.attribution.alarms import AlarmTask
+from ganexplain.attribution.causes import Cause
+from ganexplain.audio.io import encode_flac, load_excerpt, read_duration
+from ganexplain.audio.log_mel import log_mel
+from ganexplain.audio.round_trip import as_heard
+from ganexplain.audio.sonify import limit_peak
+from ganexplain.corpora.single import split_seconds
+from ganexplain.files.atomic import write_bytes, write_text
+from ganexplain.files.names import safe_name_part
+from ganexplain.metrics.bootstrap import interval, resample_rows
+from ganexplain.metrics.grouping import group_profiles, most_central
+from ganexplain.metrics.shares import exact_interval
+from ganexplain.report.false_alarms_page import HeardGroup, HeardSound, false_alarms_page
+
+SOUNDS = ("whole", "without", "alone", "softer")  # of a group, in the names of its files
+COMMON = 0.5  # share of the causes of a group that have a band
+
+
+def chosen_alarms(
+    heard: Sequence[RecordingAlarms], most: int
+) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Starts and class numbers of the alarms to explain, for each recording.
+
+    Of a class these are at most `most`: first the highest score of every recording, then the
+    second of every one, and so on.
+    """
+    rows: dict[int, list[tuple[int, float, int, int]]] = {}
+    for k, each in enumerate(heard):
+        for number in np.unique(each.classes):
+            own = np.flatnonzero(each.classes == number)
+            order = own[np.argsort(-each.scores[own], kind="stable")]
+            rows.setdefault(int(number), []).extend(
+                (rank, -float(each.scores[row]), k, int(each.starts[row]))
+                for rank, row in enumerate(order)
+            )
+    chosen: list[list[tuple[int, int]]] = [[] for _ in heard]
+    for number, ranked in rows.items():
+        for _, _, k, start in sorted(ranked)[:most]:
+            chosen[k].append((start, number))
+    return [
+        (tuple(s for s, _ in sorted(each)), tuple(c for _, c in sorted(each))) for each in chosen
+    ]
+
+
+def count_alarms(task: AlarmTask, number: int, heard: Sequence[RecordingAlarms]) -> ClassAlarms:
+    """How often a class is found where it is not."""
+    excerpts = np.array([each.excerpts[number] for each in heard])
+    alarms = np.array([(each.classes == number).sum() for each in heard])[excerpts > 0]
+    excerpts = excerpts[excerpts > 0]
+    name, count, fired = task.classes[number], len(excerpts), int((alarms > 0).sum())
+    if not count:
+        return ClassAlarms(name, 0, 0, 0.0, (0.0, 1.0), 0, 0, 0.0, (0.0, 1.0), 0, (), "")
+    among = exact_interval(fired / count, count)
+    share, bounds = alarms.sum() / excerpts.sum(), among
+    if fired and count > 1:  # else nothing varies, or nothing can be seen to
+        rows = resample_rows(count, task.config.seed, "recordings")
+        resampled = alarms[rows].sum(axis=1) / excerpts[rows].sum(axis=1)
+        low, high = np.clip(interval(np.array(share), resampled, count), 0, 1)
+        bounds = (float(low), float(high))
+    return ClassAlarms(
+        name, int(excerpts.sum()), int(alarms.sum()), float(share), bounds, count, fired,
+        fired / count, among, 0, (), "",
+    )  # fmt: skip
+
+
+def explain_alarms(
+    task: AlarmTask,
+    path: Path,
+    named: Sequence[tuple[int, int]],
+    advance: Callable[[int], None],
+) -> ExplainedAlarms:
+    """The causes of alarms of a recording, by where they start and the numbers of their classes.
+
+    One that is none once it is written to a file and read is left out.
+    """
+    alarms, numbers, causes = [], [], []
+    for start, number in named:
+        waveform = task.excerpt(path, start)
+        heard = as_heard(waveform, task.sound.sample_rate)
+        if task.margins(task.outputs(heard[None]), number)[0] > 0:
+            cause = task.finder(number).find(waveform)
+            alarms.append(_alarm(task, path, start, number, cause))
+            numbers.append(number)
+            causes.append(cause)
+        advance(1)
+    bands = np.zeros((0, task.segments.bands))
+    return ExplainedAlarms(
+        tuple(alarms),
+        np.array(numbers, dtype=np.int64),
+        np.array([cause.weights for cause in causes] or bands),
+        np.array([cause.bands for cause in causes] or bands, dtype=bool),
+    )
+
+
+def _alarm(task: AlarmTask, path: Path, start: int, number: int, cause: Cause) -> Alarm:
+    """The record of an alarm."""
+    outputs = task.outputs(np.stack([cause.whole, cause.removed, cause.alone]))
+    scores = task.scores(outputs)[:, number].round(4)
+    begin, length = start / task.sound.sample_rate, task.sound.seconds
+    return Alarm(
+        excerpt=f"{path}@{f'{begin:.4f}'.rstrip('0').rstrip('.')}",
+        span_s=(round(begin, 4), round(begin + length, 4)),
+        is_whole=begin + length <= read_duration(path),
+        score=float(scores[0]),
+        bands_hz=task.segments.hertz(cause.bands),
+        spans_s=task.segments.seconds(cause.spans, length),
+        removed_score=float(scores[1]),
+        alone_score=float(scores[2]),
+        silenced=bool(task.margins(outputs, number)[1] <= 0),
+        attenuation_db=cause.attenuation_db,
+    )
+
+
+def group_alarms(
+    task: AlarmTask, number: int, explained: Sequence[ExplainedAlarms]
+) -> list[AlarmGroup]:
+    """The alarms of a class by what causes them, the largest group first."""
+    alarms = [
+        alarm
+        for each in explained
+        for alarm, own in zip(each.alarms, each.numbers, strict=True)
+        if own == number
+    ]
+    if not alarms:
+        return []
+    weights, bands = (
+        np.concatenate([getattr(each, name)[each.numbers == number] for each in explained])
+        for name in ("weights", "bands")
+    )
+    weights = weights * bands  # alarms without a cause are a group of their own
+    labels = group_profiles(weights)
+    groups = []
+    for label in range(int(labels.max()) + 1):
+        rows = np.flatnonzero(labels == label)
+        first = rows[most_central(weights[rows])]
+        members = [alarms[first], *(alarms[k] for k in rows if k != first)]
+        groups.append(
+            AlarmGroup(
+                bands_hz=task.segments.hertz(bands[rows].mean(axis=0) >= COMMON),
+                recordings=len({split_seconds(each.excerpt)[0] for each in members}),
+                silenced=float(np.mean([each.silenced for each in members])),
+                alarms=tuple(members),
+                sounds=(),
+                edit=None,
+            )
+        )
+    return groups
+
+
+@dataclass(frozen=True)
+class ClassFiles:
+    """Writes the page of a class, and the sounds of its groups."""
+
+    task: AlarmTask
+    number: int
+    out: Path
+
+    def write(
+        self,
+        found: ClassAlarms,
+        groups: Sequence[AlarmGroup],
+        edits: Sequence[EditedExcerpt | None],
+    ) -> ClassAlarms:
+        """Write them, if there are alarms; the class with its groups."""
+        if not found.alarms:
+            return found
+        edits = [*edits, *[None] * (len(groups) - len(edits))]
+        heard = [self._group(k, *each) for k, each in enumerate(zip(groups, edits, strict=True), 1)]
+        page = self.out / f"{safe_name_part(found.name)}.html"
+        found = replace(
+            found,
+            explained=sum(len(each.group.alarms) for each in heard),
+            groups=tuple(each.group for each in heard),
+            page=str(page),
+        )
+        write_text(
+            page, false_alarms_page(found, heard, self.task.segments.view, self.task.source.name)
+        )
+        return found
+
+    def _group(self, place: int, group: AlarmGroup, edit: EditedExcerpt | None) -> HeardGroup:
+        """Write the sounds of a group; what its part of the page needs."""
+        task, first = self.task, group.alarms[0]
+        path, _ = split_seconds(first.excerpt)
+        rate = task.sound.sample_rate
+        cause = task.finder(self.number).find(task.excerpt(path, round(first.span_s[0] * rate)))
+        waveforms = [cause.whole, cause.removed, cause.alone, cause.attenuated]
+        if edit:
+            waveforms.append(load_excerpt(Path(edit.changed_sound), 0.0, task.sound.samples, rate))
+        scores = task.scores(task.outputs(np.stack(waveforms)))[:, self.number]
+        names = ["the alarm", "without the cause", "the cause alone", "the cause softer", "edited"]
+        if cause.attenuation_db is not None:
+            names[3] = f"the cause {cause.attenuation_db:g} dB softer"
+        files = []
+        for name, waveform in zip(SOUNDS, waveforms, strict=False):
+            stem = f"{safe_name_part(task.classes[self.number])}-{place}-{name}"
+            files.append(self.out / f"{stem}.flac")
+            write_bytes(files[-1], encode_flac(limit_peak(waveform), rate))
+        sounds = [
+            HeardSound(name, waveform, self._mel(waveform), float(score))
+            for name, waveform, score in zip(names, waveforms, scores, strict=False)
+        ]
+        return HeardGroup(replace(group, sounds=tuple(map(str, files)), edit=edit), sounds, rate)
+
+    def _mel(self, waveform: np.ndarray) -> np.ndarray:
+        """The log-mel (F, T) in which the cause was found."""
+        view = self.task.segments.view
+        long_enough = np.pad(waveform, (0, max(0, view.excerpt_samples - waveform.size)))
+        mel: np.ndarray = log_mel(long_enough, view).T
+        return mel

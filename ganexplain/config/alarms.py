@@ -1,0 +1,58 @@
+"""Settings of the stage that finds false alarms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ganexplain.config.setting import setting
+from ganexplain.config.shared import (
+    CORPORA,
+    LAST_SEED,
+    OUTPUTS,
+    SEED,
+    Computes,
+    Divides,
+    NamesNetwork,
+    ReadsRecordings,
+)
+
+EVERY = "all"  # as a class of `target`
+
+
+@dataclass(frozen=True, kw_only=True)
+class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
+    """Find sounds without a class that a network takes for it, and their cause: OUT/CLASS.html.
+
+    `ganexplain false-alarms --corpus field --classifier runs/classifier/classifier.pt
+    --out runs/alarms`
+
+    Every excerpt of a corpus without labels counts as one without the class; of one whose labels
+    know the class, only what they say is something else. The bands and times that cause an alarm
+    are removed from the recording, and what is left is written, read and asked about again.
+    No gradient is needed. Recordings that are done are kept for --resume.
+    """
+
+    corpus: tuple[str, ...] = setting(
+        f"{CORPORA.partition(';')[0]}; repeat for several.", reads=True
+    )
+    target: tuple[str, ...] = setting(
+        "Class, or all; repeat for several. Default: the second of two classes, otherwise all.", ()
+    )
+    outputs: str = setting(OUTPUTS, "auto")
+    level: float = setting("Activations: value of a unit above which it is an alarm.", 0.5)
+    hop_seconds: float = setting("Seconds between excerpts; 0: one after the other.", 0.0, 0)
+    segments: str = setting(
+        "Segments of which a cause consists: columns x rows (times x bands).", "8x16"
+    )
+    most: int = setting(
+        "Number of alarms of each class that are explained, the highest scores of each recording "
+        "first.",
+        100,
+        1,
+    )
+    edits: bool = setting(
+        "Search the smallest edit of the first excerpt of each group, as `counterfactual` does; "
+        "black boxes have none.",
+        True,
+    )
+    seed: int = setting(SEED, 0, 0, LAST_SEED)

@@ -1,0 +1,72 @@
+"""False alarms in lines of text, for the command and for `print` in Python, and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ganexplain.artifacts.false_alarms import Alarm, ClassAlarms, FalseAlarms, Range
+
+NOTHING = "nothing whose removal ends it"
+
+
+def false_alarms_text(found: FalseAlarms) -> str:
+    """Lines for each class: how often it is found where it is not, and what the causes are."""
+    silent = [each.name for each in found.classes if not each.alarms]
+    lines = [line for each in found.classes if each.alarms for line in _class_lines(each)]
+    if silent:
+        named = ", ".join(silent[:8]) + (f" and {len(silent) - 8} more" if silent[8:] else "")
+        lines.append(f"no alarm: {named}")
+    return "\n".join(lines)
+
+
+def _class_lines(found: ClassAlarms) -> list[str]:
+    lines = [f"{found.name}: {how_often(found)}"]
+    for group in found.groups:
+        first = group.alarms[0]
+        lines += [
+            f"    {times(len(group.alarms), 'alarm')}: {hertz(group.bands_hz)}",
+            f"        {first.excerpt}: {first.score:.3g}, "
+            + (f"without {cause(first)} {first.removed_score:.3g}" if first.spans_s else NOTHING),
+        ]
+    return [*lines, f"    to hear and see: {found.page}"]
+
+
+def how_often(found: ClassAlarms) -> str:
+    """The shares of excerpts and of recordings with their intervals."""
+    return (
+        f"{found.alarms:,} of {times(found.excerpts, 'excerpt')} ({percent(found.share)}, "
+        f"{percents(found.share_interval)}), in {found.alarm_recordings} of "
+        f"{times(found.recordings, 'recording')} ({percents(found.recordings_interval)})"
+    )
+
+
+def cause(alarm: Alarm) -> str:
+    """The bands and times of an alarm's cause."""
+    return f"{hertz(alarm.bands_hz)} at {seconds(alarm.spans_s)}"
+
+
+def hertz(ranges: Sequence[Range]) -> str:
+    """Ranges of frequency: 350-600 and 900-1,200 Hz."""
+    if not ranges:
+        return "no band"
+    return " and ".join(f"{low:,.0f}-{high:,.0f}" for low, high in ranges) + " Hz"
+
+
+def seconds(ranges: Sequence[Range]) -> str:
+    """Ranges of time: 0.2-0.4 s."""
+    return " and ".join(f"{low:g}-{high:g}" for low, high in ranges) + " s"
+
+
+def times(count: int, noun: str) -> str:
+    """A number of things: 1 alarm, 2,000 alarms."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share: 0.4 %."""
+    return f"{100 * share:.{1 if share < 0.1 else 0}f} %"
+
+
+def percents(ends: Range) -> str:
+    """An interval of shares: 0.2 to 1.4 %."""
+    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"

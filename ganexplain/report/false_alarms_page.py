@@ -1,0 +1,152 @@
+"""The HTML page of the false alarms for a class: how often, and the causes heard and seen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ganexplain.artifacts.false_alarms import Alarm, AlarmGroup, ClassAlarms
+from ganexplain.audio.io import encode_flac
+from ganexplain.audio.sonify import limit_peak
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.report.false_alarms import NOTHING, cause, hertz, percent, percents, times
+from ganexplain.report.html.document import document
+from ganexplain.report.html.markup import Markup, definitions, element
+from ganexplain.report.html.medium import Medium, medium_for
+from ganexplain.report.html.notation import number
+from ganexplain.report.html.panels import Excerpt, Row, Sound, row
+from ganexplain.report.unit.page import Table, provenance
+
+SCRIPTS = ("sound.js",)
+STYLE = (
+    ".alarms table{table-layout:auto;width:auto}.alarms th{width:auto}"
+    ".alarms th,.alarms td{padding:4px 14px 4px 0;white-space:nowrap;text-align:left}"
+)
+
+
+@dataclass(frozen=True)
+class HeardSound:
+    """A waveform (W,) to play, its log-mel (F, T) and its score."""
+
+    name: str
+    waveform: np.ndarray
+    mel: np.ndarray
+    score: float
+
+
+@dataclass(frozen=True)
+class HeardGroup:
+    """A group of alarms, and the sounds of the first one at a sample rate."""
+
+    group: AlarmGroup
+    sounds: Sequence[HeardSound]
+    rate: int
+
+
+def false_alarms_page(
+    found: ClassAlarms, groups: Sequence[HeardGroup], view: FrontEnd, network: str
+) -> str:
+    """Return the page of a class, whose spectrograms are those of `view`."""
+    title = f"What is taken for {found.name}?"
+    shown = [each.sounds[0].mel for each in groups]
+    silence = np.zeros((1, view.mel_bands, view.excerpt_frames), dtype=np.float32)
+    medium = medium_for(view, np.stack(shown) if shown else silence)
+    body = element(
+        "main",
+        element("style", Markup(STYLE)),
+        element(
+            "header",
+            element("p", "ganexplain false-alarms", class_="brand"),
+            element("h1", title),
+            element("p", _guide(found, groups), class_="guide"),
+            definitions(_facts(found), class_="answer"),
+        ),
+        _causes(groups, medium),
+        _table(found),
+        provenance([Table("", [("network", network)])]),
+    )
+    return document(title, body, SCRIPTS)
+
+
+def _guide(found: ClassAlarms, groups: Sequence[HeardGroup]) -> str:
+    """What the page is about."""
+    ended = sum(alarm.silenced for group in found.groups for alarm in group.alarms)
+    return (
+        f"Excerpts without {found.name}, of which the network says that they are. What causes an "
+        "alarm was removed from the recording itself; what was left was written to a file, read "
+        f"and asked about again. {ended} of {times(found.explained, 'alarm')} end without their "
+        f"cause. Alarms with causes alike are one of {times(len(groups), 'group')}."
+    )
+
+
+def _facts(found: ClassAlarms) -> list[tuple[str, str]]:
+    """How often there are alarms."""
+    return [
+        ("excerpts", f"{found.alarms:,} of {found.excerpts:,}: {percent(found.share)}"),
+        ("95 % interval over recordings", percents(found.share_interval)),
+        ("recordings", f"{found.alarm_recordings:,} of {found.recordings:,}"),
+        ("95 % interval", percents(found.recordings_interval)),
+        ("explained", f"{found.explained:,}"),
+    ]
+
+
+def _causes(groups: Sequence[HeardGroup], medium: Medium) -> Markup:
+    return element(
+        "section",
+        element("h2", "The causes", id="causes"),
+        element("p", "The signed number under a picture is the network’s score.", class_="note"),
+        element("div", medium.legend, class_="legend"),
+        [row(_row(k, each), medium) for k, each in enumerate(groups, 1)],
+        aria_labelledby="causes",
+    )
+
+
+def _row(place: int, heard: HeardGroup) -> Row:
+    """A group as a row of what is heard of its first alarm."""
+    group, first = heard.group, heard.group.alarms[0]
+    facts = [("shown", first.excerpt), ("its cause", cause(first) if first.spans_s else NOTHING)]
+    if group.edit:
+        edit = group.edit
+        facts.append(("edited", f"{percent(edit.cells)} of the cells, by {edit.mean_db:.1f} dB"))
+    return Row(
+        kind=f"real group-{place}",
+        heading=f"{times(len(group.alarms), 'alarm')}: {hertz(group.bands_hz)}",
+        setting=f"in {times(group.recordings, 'recording')}; {percent(group.silenced)} end "
+        "without their cause",
+        facts=tuple(facts),
+        excerpts=[
+            Excerpt(
+                each.mel,
+                each.score,
+                each.name,
+                (Sound("listen", encode_flac(limit_peak(each.waveform), heard.rate)),),
+            )
+            for each in heard.sounds
+        ],
+        against_real=False,
+    )
+
+
+def _table(found: ClassAlarms) -> Markup:
+    """All explained alarms."""
+    heads = ("alarm", "score", "cause", "without it", "the cause alone", "ends when softer by")
+    alarms = [alarm for group in found.groups for alarm in group.alarms]
+    rows = [element("tr", [element("td", text) for text in _cells(alarm)]) for alarm in alarms]
+    titles = element("tr", [element("th", name, scope="col") for name in heads])
+    table = element("table", element("thead", titles), element("tbody", rows))
+    return element(
+        "section",
+        element("h2", "All explained alarms", id="alarms"),
+        element("div", table, class_="alarms scroll"),
+        aria_labelledby="alarms",
+    )
+
+
+def _cells(alarm: Alarm) -> list[str]:
+    softer = "" if alarm.attenuation_db is None else f"{alarm.attenuation_db:g} dB"
+    if not alarm.spans_s:
+        return [alarm.excerpt, number(alarm.score), NOTHING, "", "", ""]
+    scores = (alarm.removed_score, alarm.alone_score)
+    return [alarm.excerpt, number(alarm.score), cause(alarm), *map(number, scores), softer]

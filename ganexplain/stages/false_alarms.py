@@ -1,0 +1,226 @@
+"""`false-alarms`: a network and recordings without a class -> where it finds it, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+from ganexplain.artifacts.edits import EditedExcerpt
+from ganexplain.artifacts.false_alarms import (
+    AlarmGroup,
+    ExplainedAlarms,
+    FalseAlarms,
+    RecordingAlarms,
+)
+from ganexplain.ascent.boundary import output_level
+from ganexplain.attribution.alarm_groups import (
+    ClassFiles,
+    chosen_alarms,
+    count_alarms,
+    explain_alarms,
+    group_alarms,
+)
+from ganexplain.attribution.alarms import AlarmTask
+from ganexplain.config import CounterfactualConfig, FalseAlarmsConfig
+from ganexplain.corpora.recordings import Recording
+from ganexplain.errors import GanexplainError, UsageError, skipping_bad_file
+from ganexplain.files.names import safe_name_part
+from ganexplain.networks.black_box import find_black_box
+from ganexplain.networks.decisions import AUTO
+from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
+from ganexplain.runs.parts import remove_parts
+from ganexplain.runs.progress import Progress, note_skipped
+from ganexplain.runs.workers import Workers
+from ganexplain.stages.counterfactual import counterfactual
+
+EDITS = "edits"  # folder of the smallest edits, by class
+WORTH_PROCESSES = 1800.0  # seconds of sound from which several processes are faster
+WORTH_EXPLAINING = 32  # alarms from which they are
+
+
+def false_alarms(
+    config: FalseAlarmsConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+    executor: Executor | None = None,
+) -> FalseAlarms:
+    """Write `false-alarms.json`, and a page and the sounds of each class with alarms.
+
+    Raises UsageError for a network that takes no recordings, an unknown class or a corpus without
+    anything that is known not to have it; BadFile for a recording that cannot be used. An
+    `executor` of any kind works in place of the workers of the settings; recordings that are done
+    are kept for `resume`.
+    """
+    workers = Workers.of(config, executor)
+    task = AlarmTask.open(config)
+    with RunDirectory(out, "false-alarms", config, overwrite, resume) as run:
+        progress = run.keep_notes(progress)
+        for name, path in task.source.files().items():
+            run.used(name, path)
+        run.used_recordings("corpus", task.corpus.recordings)
+        if run.finished and (again := FalseAlarms.recorded(out)):
+            run.keep_record(progress)
+            return again
+        run.note_inputs()
+        if config.outputs == AUTO and task.source.model:
+            progress.note(f"what the network puts out is taken for {task.kind} (--outputs)")
+        parted = Parted(task, out, workers, progress)
+        heard = parted.listen()
+        note_skipped(progress, [reason for each in heard for reason in each.skipped])
+        explained = parted.explain(heard)
+        classes = []
+        for number in task.targets:
+            found = count_alarms(task, number, heard)
+            if not found.excerpts:
+                progress.note(f"{found.name}: no excerpt is known to be without it; left out")
+                continue
+            groups = group_alarms(task, number, explained)
+            edits = _edits(task, number, groups, out, progress) if config.edits else []
+            classes.append(ClassFiles(task, number, out).write(found, groups, edits))
+        if not classes:
+            raise UsageError(
+                f"{task.corpus.name}: no {task.sound.seconds:g} s of it are labelled as without "
+                f"{', '.join(task.classes[k] for k in task.targets)}; name a corpus that has such"
+            )
+        skipped = tuple(reason for each in heard for reason in each.skipped)
+        done = FalseAlarms(task.source.name, task.kind, task.sound.seconds, tuple(classes), skipped)
+        done.write(out)
+        remove_parts(out)
+        run.results.update(alarms={each.name: each.alarms for each in classes})
+    return done
+
+
+@dataclass(frozen=True)
+class ListenPart(NumberedPart):
+    """A recording, by its number in the corpus."""
+
+    file: str
+
+
+@dataclass(frozen=True)
+class ExplainPart(NumberedPart):
+    """Alarms of a recording: the samples where they start, and the numbers of their classes."""
+
+    file: str
+    starts: tuple[int, ...]
+    classes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Parted:
+    """The work of a run that is divided: recording by recording."""
+
+    task: AlarmTask
+    out: Path
+    workers: Workers
+    progress: Progress
+
+    def listen(self) -> list[RecordingAlarms]:
+        """The alarms of each recording."""
+        recordings = self.task.corpus.recordings
+        parts = [ListenPart(k, 1, str(each.path)) for k, each in enumerate(recordings)]
+        work = PartWork(
+            RecordingAlarms, Listen, (self._settings,), Listen(self.task.config, self.task)
+        )
+        worth_it = self._on_cpu and len(parts) * self.task.sound.seconds >= WORTH_PROCESSES
+        return PartedRun(self.out, self.workers, self.progress, "listening", worth_it).results(
+            parts, work
+        )
+
+    def explain(self, heard: Sequence[RecordingAlarms]) -> list[ExplainedAlarms]:
+        """The causes of at most so many alarms of each class as the settings say."""
+        recordings, first = self.task.corpus.recordings, len(heard)
+        parts = [
+            ExplainPart(first + k, len(starts), str(recordings[k].path), starts, classes)
+            for k, (starts, classes) in enumerate(chosen_alarms(heard, self.task.config.most))
+            if starts
+        ]
+        work = PartWork(
+            ExplainedAlarms, Explain, (self._settings,), Explain(self.task.config, self.task)
+        )
+        worth_it = self._on_cpu and sum(part.units for part in parts) >= WORTH_EXPLAINING
+        return PartedRun(self.out, self.workers, self.progress, "causes", worth_it).results(
+            parts, work
+        )
+
+    @property
+    def _settings(self) -> FalseAlarmsConfig:
+        """The settings of workers, which need not guess the kind of the outputs again."""
+        return replace(self.task.config, outputs=self.task.kind)
+
+    @property
+    def _on_cpu(self) -> bool:
+        return self.task.explained.device.type == "cpu"
+
+
+class Listen:
+    """Finds the alarms of recordings, in any process."""
+
+    def __init__(self, config: FalseAlarmsConfig, task: AlarmTask | None = None) -> None:
+        self.task = task or AlarmTask.open(config)
+        self.recordings = {str(each.path): each for each in self.task.corpus.recordings}
+
+    def __call__(self, part: ListenPart, progress: Progress) -> RecordingAlarms:
+        """Find the alarms of a recording."""
+        skipped: list[str] = []
+        recording: Recording = self.recordings[part.file]
+        with skipping_bad_file(self.task.config.skip_bad_files, skipped.append):
+            return self.task.listen(recording)
+        return RecordingAlarms.none(len(self.task.classes), skipped)
+
+
+class Explain:
+    """Finds the causes of alarms, in any process."""
+
+    def __init__(self, config: FalseAlarmsConfig, task: AlarmTask | None = None) -> None:
+        self.task = task or AlarmTask.open(config)
+
+    def __call__(self, part: ExplainPart, progress: Progress) -> ExplainedAlarms:
+        """Explain the alarms of a recording."""
+        named = zip(part.starts, part.classes, strict=True)
+        return explain_alarms(self.task, Path(part.file), list(named), progress.advance)
+
+
+def _edits(
+    task: AlarmTask, number: int, groups: Sequence[AlarmGroup], out: Path, progress: Progress
+) -> list[EditedExcerpt | None]:
+    """The smallest edits of the first alarms of groups; none of networks without gradients."""
+    settings = _edit_settings(task, number)
+    whole = [each.alarms[0].excerpt for each in groups if each.alarms[0].is_whole]
+    if settings is None or not whole:
+        return []
+    settings = replace(settings, start_from=tuple(whole))
+    folder = out / EDITS / safe_name_part(task.classes[number])
+    try:
+        found = counterfactual(settings, folder, progress, resume=True)
+    except GanexplainError as error:
+        progress.note(f"{task.classes[number]}: no edits ({error})")
+        return []
+    edits = {each.excerpt: cast(EditedExcerpt, each) for each in found.excerpts}
+    return [edits.get(each.alarms[0].excerpt) for each in groups]
+
+
+def _edit_settings(task: AlarmTask, number: int) -> CounterfactualConfig | None:
+    """The settings of `counterfactual` for the decision for a class; None if it has no gradient."""
+    explained, config, level = task.explained, task.config, ""
+    if find_black_box(explained.network):
+        return None
+    if task.kind == "activations":
+        level = f"{config.level:g}"
+    elif not explained.names.classes:
+        if explained.outputs > 1:
+            return None  # its decision is about classes, which have no names
+        level = f"{output_level(explained, task.kind):g}"
+    names = ("classifier", "model", "weights", "input", "backend", "trust_pickle", "trust_features",
+             "device", "seed")  # fmt: skip
+    return CounterfactualConfig(
+        start_from=(), neuron=str(number if explained.outputs > 1 else 0), level=level,
+        outputs=task.kind if task.source.model else AUTO, workers="1",
+        **{name: getattr(config, name) for name in names},
+    )  # fmt: skip

@@ -1,0 +1,197 @@
+"""`false-alarms`: a detector that also fires on a tone, and what is said of it."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile as sf
+from support.commands import Run
+from support.parted import check_parts
+from support.recordings import noise, tone, write_sound
+
+import ganexplain
+from ganexplain.artifacts.false_alarms import FalseAlarms
+from ganexplain.config import FalseAlarmsConfig
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.runs.progress import NullProgress
+from ganexplain.stages.false_alarms import false_alarms
+
+RATE = 8000
+CODE = """
+import numpy as np
+
+def level(waves, hertz):
+    pieces = waves.reshape(len(waves), 8, -1) * np.hanning(1000)
+    power = np.abs(np.fft.rfft(pieces)) ** 2
+    near = np.abs(np.fft.rfftfreq(1000, 1 / 8000) - hertz) < 60
+    return np.log(power[:, :, near].sum(2).max(1) + 1e-9) - np.log(2000)
+
+def bunting(waves):
+    return np.maximum.reduce([level(waves, hertz) for hertz in (3000, 1000, 400)])[:, None]
+"""
+INPUT = 'kind = "waveform"\nsample_rate = 8000\nsamples = 8000\n'
+NAMED = INPUT + '[network]\nclasses = ["none", "bunting"]\n'
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector of 3 kHz that also fires at 1 kHz and 400 Hz, and three recordings without 3 kHz.
+
+    Two have bursts of 1 kHz in three excerpts, one of them also a hum of 400 Hz in one.
+    """
+    root = tmp_path_factory.mktemp("alarms")
+    (root / "their.py").write_text(CODE)
+    (root / "their.toml").write_text(NAMED)
+    sounds = [noise(4, RATE, seed=k) for k in range(3)]
+    sounds[0][2400:4400] += tone(1000, 0.25, RATE)
+    sounds[0][18000:20000] += tone(1000, 0.25, RATE)
+    sounds[1][2400:4400] += tone(1000, 0.25, RATE)
+    sounds[1][24000:] += tone(400, 1, RATE)
+    for k, sound in enumerate(sounds):
+        write_sound(root / "field" / f"{k}.wav", sound, RATE)
+    return root
+
+
+def settings(folder: Path, **more: Any) -> FalseAlarmsConfig:
+    return FalseAlarmsConfig(
+        corpus=(str(folder / "field"),), model=f"{folder / 'their.py'}:bunting",
+        input=str(folder / "their.toml"), outputs="logits", **more,
+    )  # fmt: skip
+
+
+def their_logits(folder: Path, sound: Path) -> float:
+    """What the detector says of a file, called by itself."""
+    spec = importlib.util.spec_from_file_location("their", folder / "their.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    wave, rate = sf.read(sound, dtype="float32")
+    assert rate == RATE
+    return float(module.bunting(wave[None])[0, 0])
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> FalseAlarms:
+    return false_alarms(settings(folder), folder / "run", NullProgress())
+
+
+def test_each_alarm_has_the_band_and_the_time_of_its_tone(found: FalseAlarms) -> None:
+    (bunting,) = found.classes
+    assert (bunting.name, bunting.alarms, bunting.excerpts) == ("bunting", 4, 12)
+    assert (bunting.alarm_recordings, bunting.recordings, bunting.explained) == (2, 3, 4)
+    bursts, hum = bunting.groups
+    assert len(bursts.alarms) == 3 and bursts.recordings == 2 and len(hum.alarms) == 1
+    for group, hertz in ((bursts, 1000), (hum, 400)):
+        for bands in (group.bands_hz, *(alarm.bands_hz for alarm in group.alarms)):
+            ((low, high),) = bands
+            assert low < hertz < high < 2 * low
+    starts = {Path(a.excerpt).name: a.spans_s for a in bursts.alarms}
+    assert set(starts) == {"0.wav@0", "0.wav@2", "1.wav@0"}
+    for name, ((start, end),) in starts.items():  # the tone is there from 0.25 or 0.3 s on
+        assert 0.15 < start < end < 0.65, name
+
+
+def test_the_score_without_the_cause_is_that_of_the_file(folder: Path, found: FalseAlarms) -> None:
+    for group in found.classes[0].groups:
+        assert group.silenced == 1 and group.edit is None
+        first, (whole, without, alone, softer) = group.alarms[0], map(Path, group.sounds)
+        logits = [their_logits(folder, path) for path in (whole, without, alone, softer)]
+        assert logits[0] > 0 > logits[1] and logits[2] > 0 > logits[3] > -0.3
+        scores = 1 / (1 + np.exp(-np.array(logits[:3])))
+        written = [first.score, first.removed_score, first.alone_score]
+        np.testing.assert_allclose(written, scores, atol=2e-3)
+
+
+def test_the_page_and_the_text_name_the_cause(
+    command: Run, folder: Path, found: FalseAlarms, tmp_path: Path
+) -> None:
+    (bunting,) = found.classes
+    page = Path(bunting.page).read_text()
+    ((low, high),) = bunting.groups[0].bands_hz
+    assert f"3 alarms: {low:,.0f}-{high:,.0f} Hz" in page and page.count("<audio") == 8
+    assert "4 of 12" in page and "4 of 4 alarms end without their cause" in page
+    words = ("--corpus", folder / "field", "--model", f"{folder / 'their.py'}:bunting")
+    more = ("--input", folder / "their.toml", "--segments", "4x8", "--most", "1", "-q")
+    done = command("false-alarms", *words, *more, "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    assert done.out.startswith("bunting: 4 of 12 excerpts (33 %,") and "1 alarm:" in done.out
+    assert f"{tmp_path / 'run' / 'bunting.html'}" in done.out
+
+
+def test_the_shares_have_intervals_over_recordings(found: FalseAlarms) -> None:
+    (bunting,) = found.classes
+    assert bunting.share == pytest.approx(1 / 3)
+    low, high = bunting.share_interval
+    assert 0 <= low < 1 / 3 < high <= 1
+    assert bunting.recordings_interval == pytest.approx((0.0943, 0.9916), abs=1e-3)
+
+
+def test_recordings_are_done_the_same_by_any_workers(folder: Path, tmp_path: Path) -> None:
+    config = settings(folder, segments="2x4", most=2, workers="1")
+    notes = check_parts(false_alarms, config, tmp_path, parts=3)
+    assert notes == []
+
+
+def manifest(folder: Path, rows: list[tuple[str, float, float, str]]) -> Path:
+    path = folder / "manifest.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["path", "split", "start", "end", "label"])
+        writer.writerows([f"field/{name}", "test", start, end, label]
+                         for name, start, end, label in rows)  # fmt: skip
+    return path
+
+
+def test_only_what_labels_say_is_without_the_class_counts(folder: Path, tmp_path: Path) -> None:
+    rows = [("0.wav", 0, 2.5, "none"), ("0.wav", 2.5, 4, "bunting"), ("1.wav", 0, 1, "none"),
+            ("2.wav", 0, 4, "none")]  # fmt: skip
+    config = replace(
+        settings(folder, most=1, segments="2x2"), corpus=(str(manifest(folder, rows)),)
+    )
+    (bunting,) = false_alarms(config, tmp_path / "run", NullProgress()).classes
+    assert (bunting.excerpts, bunting.alarms, bunting.alarm_recordings) == (2 + 1 + 4, 2, 2)
+    rows = [(f"{k}.wav", 0, 4, "bunting") for k in range(2)] + [("2.wav", 3.5, 4, "none")]
+    config = replace(config, corpus=(str(manifest(folder, rows)),))
+    with pytest.raises(UsageError, match="no 1 s of it are labelled as without bunting"):
+        false_alarms(config, tmp_path / "other", NullProgress())
+
+
+def test_what_ends_no_alarm_is_said(tmp_path: Path) -> None:
+    write_sound(tmp_path / "field" / "a.wav", noise(1, RATE), RATE)
+
+    def always(waves: np.ndarray) -> np.ndarray:
+        return np.ones((len(waves), 1), dtype=np.float32)
+
+    run = ganexplain.false_alarms(
+        tmp_path / "field", always, outputs="logits",
+        input={"kind": "waveform", "sample_rate": RATE, "samples": RATE},
+        out=tmp_path / "run", segments="2x2",
+    )  # fmt: skip
+    ((group,),) = (each.groups for each in run.result.classes)
+    assert group.bands_hz == () and group.silenced == 0
+    assert group.alarms[0].attenuation_db is None and not group.alarms[0].silenced
+    assert "nothing whose removal ends it" in repr(run)
+    assert "nothing whose removal ends it" in Path(run.result.classes[0].page).read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"target": ("bird",)}, "--target: 'bird' is not known"),
+        ({"segments": "8"}, "--segments 8: give columns x rows"),
+        ({"outputs": "tones"}, "--outputs: 'tones' is not known"),
+    ],
+)
+def test_what_cannot_be_is_one_line(
+    folder: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(GanexplainError) as refused:
+        false_alarms(replace(settings(folder), **change), tmp_path / "run", NullProgress())
+    assert str(refused.value).startswith(message) and not (tmp_path / "run").exists()
