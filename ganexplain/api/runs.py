@@ -74,7 +74,7 @@ class CallbackProgress(NullProgress):
         super().__init__()
         self.callback = callback
 
-    def start(self, description: str, total: int, done: int = 0) -> None:
+    def start(self, description: str, total: int, done: int = 0, at_most: bool = False) -> None:
         """Begin a step."""
         self.total, self.done = total, done
 

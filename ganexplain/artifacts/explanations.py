@@ -130,6 +130,12 @@ class ExplanationMeta:
         return self.target.direction
 
     @property
+    def title(self) -> str:
+        """The class where it is one, else the unit, and `min` where it was minimised."""
+        lowest = ", min" if self.direction == "min" else ""
+        return f"{self.class_name or self.unit}{lowest}"
+
+    @property
     def prefix(self) -> str:
         """The prefix of the keys of the real excerpts with which to compare."""
         return (BEYOND if self.beyond else "") + ("" if self.direction == "max" else "bottom_")

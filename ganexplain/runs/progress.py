@@ -16,6 +16,7 @@ from ganexplain.runs.interrupts import raise_swallowed_interrupt
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
+MOST_COUNTED = 100  # units that are shown as numbers
 SKIPPED = "skipped: "  # how a note of a file left out begins
 LOGGER = logging.getLogger("ganexplain")
 
@@ -23,8 +24,11 @@ LOGGER = logging.getLogger("ganexplain")
 class Progress(Protocol):
     """The interface by which a stage reports its progress."""
 
-    def start(self, description: str, total: int, done: int = 0) -> None:
-        """Begin a long step of `total` units, of which an earlier run has done `done`."""
+    def start(self, description: str, total: int, done: int = 0, at_most: bool = False) -> None:
+        """Begin a long step of `total` units, of which an earlier run has done `done`.
+
+        `at_most`: it may end earlier, by a rule of its own.
+        """
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Report that `units` are done; `values` (a loss, a distance) are shown beside the bar."""
@@ -39,7 +43,7 @@ class NullProgress:
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def start(self, description: str, total: int, done: int = 0) -> None:
+    def start(self, description: str, total: int, done: int = 0, at_most: bool = False) -> None:
         """Nothing is shown."""
 
     def advance(self, units: int = 1, **values: float) -> None:
@@ -82,6 +86,11 @@ def duration_text(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
+def _share_text(done: int, total: int) -> str:
+    """How much of a step is done: as numbers where they are few, else as a percentage."""
+    return f"{done}/{total}" if total <= MOST_COUNTED else f"{100 * done // total} %"
+
+
 def _print_line(text: str) -> None:
     """Print a line on stderr; a closed stream does not end the run."""
     with suppress(OSError):
@@ -99,9 +108,10 @@ class LineProgress(NullProgress):
         super().__init__()
         self.every = every
 
-    def start(self, description: str, total: int, done: int = 0) -> None:
+    def start(self, description: str, total: int, done: int = 0, at_most: bool = False) -> None:
         """Announce a step."""
         self.description, self.total, self.done, self.before = description, total, done, done
+        self.at_most = "at most " if at_most else ""
         self.started = self.shown = time.monotonic()
         _print_line(f"{description} ...")
 
@@ -117,9 +127,9 @@ class LineProgress(NullProgress):
             return
         self.shown = now
         left = spent / max(self.done - self.before, 1) * (self.total - self.done)
-        times = f"{duration_text(spent)} spent, {duration_text(left)} left"
-        line = f"{self.description} {self.done}/{self.total}  {times}  {_values_text(values)}"
-        _print_line(line.rstrip())
+        times = f"{duration_text(spent)} spent, {self.at_most}{duration_text(left)} left"
+        share = _share_text(self.done, self.total)
+        _print_line(f"{self.description} {share}  {times}  {_values_text(values)}".rstrip())
 
     def note(self, message: str) -> None:
         """Print the note at once."""
@@ -133,29 +143,33 @@ class BarProgress(NullProgress):
     def __init__(self) -> None:
         super().__init__()
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
         self.console = Console(stderr=True, highlight=False)
         self.bar = RichProgress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[share]}"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[values]}"),
             console=self.console,
         )
         self.task: TaskID | None = None
 
-    def start(self, description: str, total: int, done: int = 0) -> None:
+    def start(self, description: str, total: int, done: int = 0, at_most: bool = False) -> None:
         """Begin a bar below the finished ones."""
-        self.task = self.bar.add_task(description, total=total, completed=done, values="")
+        name, share = description + (", at most" if at_most else ""), _share_text(done, total)
+        self.task = self.bar.add_task(name, total=total, completed=done, share=share, values="")
 
     def advance(self, units: int = 1, **values: float) -> None:
         """Move the bar."""
         super().advance()
         if self.task is not None:
             self.bar.update(self.task, advance=units)
+            task = self.bar.tasks[self.task]
+            share = _share_text(int(task.completed), int(task.total or 0))
+            self.bar.update(self.task, share=share)
             if values:
                 self.bar.update(self.task, values=_values_text(values))
 

@@ -196,7 +196,7 @@ class Controls:
                     self._starts(meta.seed, chosen),
                     self._settings(),
                 )
-                advance = self._start_progress(progress, "control: weights shuffled, at most", most)
+                advance = self._start_progress(progress, "control: weights shuffled", most, True)
                 target = Target.of(real, meta.direction)
                 found = ascend_to_nearest(search, target, most, advance)
         self.no_gradient["reinitialised"] = found.no_gradient
@@ -226,7 +226,7 @@ class Controls:
                 Target.of(real, direction),
                 INPUT_ITERATIONS,
                 AscentSettings(direction, BATCH, device),
-                self._start_progress(progress, "control: no GAN, at most", INPUT_ITERATIONS),
+                self._start_progress(progress, "control: without the GAN", INPUT_ITERATIONS, True),
             )
         self.no_gradient["input_ascent"] = found.no_gradient
         return self._evaluate(mel)
@@ -246,10 +246,10 @@ class Controls:
         return AscentSettings(meta.direction, BATCH, device, meta.prior, meta.hysteresis, calls)
 
     def _start_progress(
-        self, progress: Progress, name: str, count: int
+        self, progress: Progress, name: str, count: int, at_most: bool = False
     ) -> Callable[[int, float], None]:
         """Start the progress of the search of a control; returns what advances it."""
-        progress.start(name, len(self.starts) * (count + 1))
+        progress.start(name, len(self.starts) * (count + 1), at_most=at_most)
         return lambda units, response: progress.advance(units, response=response)
 
     @torch.no_grad()

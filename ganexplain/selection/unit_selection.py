@@ -77,7 +77,7 @@ class UnitSelection:
             np.array([v.agreement(generated) for v in self.verdicts]).reshape(-1, len(generated)).T
         )
         warnings = self._warnings(made)  # before any score
-        progress.start(f"scores of {len(made['response'])} settings of {self.name}", 1)
+        progress.start(f"scores of the settings for {explanations.meta.title}", 1)
         rule, probe = self.task.rule, self.probe
         table = score_settings(made, self.compared, rule, config.seed, judged, probe)
         progress.advance()

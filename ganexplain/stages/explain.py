@@ -22,7 +22,6 @@ from ganexplain.artifacts.plan import (
     PLAN_FILE,
     Part,
     Plan,
-    SearchTarget,
     parse_shard,
     part_path,
     read_plan,
@@ -178,7 +177,7 @@ def _search(
         progress.advance(units)
 
     single = networks.device.type != "cpu" or rank_and_world_size()[1] > 1
-    progress.start(_describe([part.target for part in parts]), total)
+    progress.start(f"search for {_describe(task, parts)}", total, at_most=adaptive)
     worth_it = not single and total >= WORTH_PROCESSES
     if adaptive and len(parts) == 1:  # its settings are divided among the workers
         AdaptiveBlockSearch(task, out, networks, workers, worth_it)(parts[0], advance)
@@ -189,10 +188,11 @@ def _search(
     return spent
 
 
-def _describe(targets: Sequence[SearchTarget]) -> str:
-    """The name of one target, or the number of units, for the progress."""
-    if len(set(targets)) == 1:
-        return targets[0].name
+def _describe(task: SearchTask, parts: Sequence[Part]) -> str:
+    """The title of one target, or the number of units, for the progress."""
+    targets = {part.target for part in parts}
+    if len(targets) == 1:
+        return task.metas[targets.pop()].title
     count = len({target.unit for target in targets})
     both = len({target.direction for target in targets}) > 1
     return f"{count} unit{'' if count == 1 else 's'}{', both directions' if both else ''}"

@@ -36,7 +36,7 @@ class Counted(NullProgress):
         self.titles: list[str] = []
         self.units = 0
 
-    def start(self, description: str, total: int | None, done: int = 0) -> None:
+    def start(self, description: str, total: int, done: int = 0, at_most: bool = False) -> None:
         self.titles.append(description)
         self.units += done
 

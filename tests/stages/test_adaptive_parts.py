@@ -42,6 +42,19 @@ def whole(config: ExplainConfig, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return out
 
 
+def test_the_progress_names_what_is_searched_for_and_may_end_sooner(
+    config: ExplainConfig, tmp_path: Path
+) -> None:
+    shown: list[tuple[str, bool]] = []
+
+    class Shown(NullProgress):
+        def start(self, description: str, total: int, done: int = 0, at_most: bool = False) -> None:
+            shown.append((description, at_most))
+
+    explain(replace(config, direction="min"), tmp_path, Shown())
+    assert shown == [("search for a, min", True)]
+
+
 class Interrupted(NullProgress):
     """Ctrl-C once so many settings are kept."""
 

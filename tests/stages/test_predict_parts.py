@@ -137,7 +137,7 @@ def test_a_picture_that_comes_meanwhile_shifts_no_other(
     class Comes(NullProgress):
         """A picture that sorts before the others comes when the work begins."""
 
-        def start(self, description: str, total: int | None, done: int = 0) -> None:
+        def start(self, description: str, total: int, done: int = 0, at_most: bool = False) -> None:
             (folder / "00.png").write_bytes((folder / "4.png").read_bytes())
 
     with ThreadPoolExecutor(1) as threads:  # loads the work by itself, after `start`
