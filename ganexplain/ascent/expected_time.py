@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -12,11 +11,11 @@ from ganexplain.artifacts.grid import Grid
 from ganexplain.ascent.adaptive_blocks import search_budget
 from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.evolution import EVOLUTION
+from ganexplain.ascent.expected_training import TriedClassifier, TriedGan, length, seconds_of
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import make_plan
-from ganexplain.audio.io import read_duration
 from ganexplain.config import ExplainConfig, RunConfig
-from ganexplain.corpora.interfaces import AnyCorpus, split_files
+from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.gans.dcgan import LATENT_SIZE
 
 # What stages cost, in example-iterations of the search, as measured with the shipped networks.
@@ -25,33 +24,53 @@ OF_A_TESTED_SECOND = 0.8  # with each encoder
 OF_AN_EXAMPLE = 60.0  # the controls of a unit
 OF_A_PAGE = 500.0  # its sounds and pictures
 USUAL_SHARE = 0.5  # of its budget that an adaptive search uses
-PICTURE_SECONDS = 1.6  # of sound that cost as much as a picture
 
 ROWS = 4
-PASSES, SECONDS = 3, 1.0  # at least; the best pass counts: other programs only slow them
 STEP = 3.0  # an iteration of a search, forwards and back, in passes forwards
 
 
-def expected_seconds(
-    config: RunConfig, searched: ExplainConfig, corpus: AnyCorpus
-) -> Mapping[str, float]:
-    """About how long each stage takes here, by its name, in a time that is measured in one.
+@dataclass(frozen=True)
+class ExpectedTime:
+    """The `networks` of a search and the amount of work of each stage, in example-iterations."""
 
-    Raises the errors of the networks and of the unit in the settings.
-    """
-    networks = SearchNetworks.load(searched)
-    latent = torch.from_numpy(start_latents(0, ROWS, LATENT_SIZE)).to(networks.device)
-    pace = seconds_per_iteration(networks.generator, networks.explained.network, latent)
-    units = len(make_plan(searched, networks.explained, networks.example(), 1, 1).targets)
-    hop = 10 / (1 if config.overlapping else max(config.hop_frames, 1))
-    iterations = {
-        "responses": OF_A_SECOND * hop * _seconds(corpus, "train+valid+test"),
-        "explain": units * _search(searched),
-        "select": units * OF_AN_EXAMPLE * config.examples,
-        "validate": OF_A_TESTED_SECOND * len(config.encoder) * _seconds(corpus, "test"),
-        "report": units * OF_A_PAGE,
-    }
-    return {name: pace * count for name, count in iterations.items()}
+    networks: SearchNetworks
+    iterations: dict[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        config: RunConfig,
+        searched: ExplainConfig,
+        corpus: AnyCorpus,
+        classifier: TriedClassifier | None = None,
+        gan: TriedGan | None = None,
+    ) -> ExpectedTime:
+        """The work of the stages that are not trainings, of networks in files or as tried.
+
+        Raises the errors of the networks and of the unit in the settings.
+        """
+        networks = SearchNetworks.load(
+            searched,
+            classifier.network if classifier else None,
+            (gan.generator, gan.input_spec) if gan else None,
+        )
+        units = len(make_plan(searched, networks.explained, networks.example(), 1, 1).targets)
+        hop = 10 / (1 if config.overlapping else max(config.hop_frames, 1))
+        iterations = {
+            "responses": OF_A_SECOND * hop * length(corpus, "train+valid+test"),
+            "explain": units * _search(searched),
+            "select": units * OF_AN_EXAMPLE * config.examples,
+            "validate": OF_A_TESTED_SECOND * len(config.encoder) * length(corpus, "test"),
+            "report": units * OF_A_PAGE,
+        }
+        return cls(networks, iterations)
+
+    def seconds(self) -> dict[str, float]:
+        """About how long each stage takes here now, by its name."""
+        latent = torch.from_numpy(start_latents(0, ROWS, LATENT_SIZE)).to(self.networks.device)
+        network = self.networks.explained.network
+        pace = seconds_per_iteration(self.networks.generator, network, latent)
+        return {name: pace * count for name, count in self.iterations.items()}
 
 
 def seconds_per_iteration(generator: nn.Module, network: nn.Module, latent: torch.Tensor) -> float:
@@ -59,15 +78,14 @@ def seconds_per_iteration(generator: nn.Module, network: nn.Module, latent: torc
 
     It is measured by passes of latents (N, Z) through both networks, without gradients.
     """
-    times: list[float] = []
+
+    def one_pass(_: int) -> None:
+        network(generator(latent))
+        if latent.is_cuda:
+            torch.cuda.synchronize(latent.device)
+
     with torch.no_grad():
-        while len(times) < PASSES or sum(times) < SECONDS:
-            started = time.perf_counter()
-            network(generator(latent))
-            if latent.is_cuda:
-                torch.cuda.synchronize(latent.device)
-            times.append(time.perf_counter() - started)
-    return STEP * min(times) / len(latent)
+        return STEP * seconds_of(one_pass) / len(latent)
 
 
 def _search(config: ExplainConfig) -> float:
@@ -76,11 +94,3 @@ def _search(config: ExplainConfig) -> float:
         return USUAL_SHARE * search_budget(config)
     calls = config.calls if config.search == EVOLUTION else 1
     return float(Grid.from_settings(config).rows * max(config.iterations) * calls)
-
-
-def _seconds(corpus: AnyCorpus, split: str) -> float:
-    """The length of the recordings of a split, or of several as in `valid+test`."""
-    files = split_files(corpus, split)
-    if not corpus.has_sound:
-        return PICTURE_SECONDS * len(files)
-    return sum(read_duration(file.path) for file in files)

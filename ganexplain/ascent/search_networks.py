@@ -10,14 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.ascent.engine import start_latents
+from ganexplain.classifiers.checkpoint import Classifier
 from ganexplain.config import ExplainConfig
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.networks import AnyGenerator
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.adapter import NetworkAdapter
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.hooks import find_layer
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.target import NetworkSource, TargetNetwork, classifier_target, load_target
 from ganexplain.runs.machine import pick_device
 
 EXAMPLES_TO_CHECK = 4  # on which an optimised network is compared with the original one
@@ -32,16 +35,24 @@ class SearchNetworks:
     device: torch.device
 
     @classmethod
-    def load(cls, config: ExplainConfig) -> SearchNetworks:
+    def load(
+        cls,
+        config: ExplainConfig,
+        classifier: Classifier | None = None,
+        made: tuple[AnyGenerator, Input] | None = None,
+    ) -> SearchNetworks:
         """Load both networks from the files in the settings.
 
-        Raises UsageError if the network does not accept the generator's output; other errors as
+        A `classifier` and a generator that are `made` already are in place of their files. Raises
+        UsageError if the network does not accept the generator's output; other errors as
         `load_target` and `load_generator`.
         """
         source, gan = NetworkSource.from_settings(config), Path(config.gan)
         device = pick_device(config.device)
-        explained = load_target(source, None, device) if source.classifier else None
-        generator, front_end = load_generator(gan, device)
+        explained = classifier_target(classifier) if classifier else None
+        if source.classifier and not classifier:
+            explained = load_target(source, None, device)
+        generator, front_end = made or load_generator(gan, device)
         explained = explained or load_target(source, front_end, device)
         check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
         return cls(explained, generator, device)

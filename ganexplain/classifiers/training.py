@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ganexplain.audio.log_mel import check_frame_by_frame
 from ganexplain.classifiers.base import ARCHITECTURES, ExcerptNet, architectures_for, initialise
 from ganexplain.classifiers.checkpoint import LOG_MEL_ARCHITECTURES, build_classifier
 from ganexplain.classifiers.evaluation import evaluate
@@ -21,10 +23,12 @@ from ganexplain.classifiers.training_form import (
 )
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import Batch
-from ganexplain.corpora.interfaces import LabelledSplit
+from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
+from ganexplain.corpora.load import input_spec_for
 from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.distributed import average_gradients, check_divisible, rank_and_world_size
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.precision import PRECISIONS, autocast
@@ -209,6 +213,26 @@ def architecture_for(config: TrainClassifierConfig, input_spec: Input) -> str:
     if not fitting or input_spec.sound_rate:
         raise UsageError("--input: classifiers of sound have front ends of their own; leave it out")
     return fitting[0]
+
+
+def input_for(config: TrainClassifierConfig, corpus: AnyCorpus) -> Input:
+    """The inputs that the classifier takes; UsageError where they do not fit the corpus."""
+    given = read_input_file(Path(config.input))[0] if config.input else None
+    if given:
+        check_frame_by_frame(given)
+    elif corpus.has_sound:
+        given = sound_input(config)
+    return input_spec_for(corpus, given)
+
+
+def output_count(requested: int, classes: int) -> int:
+    """The number of outputs for a number of classes; UsageError where another is `requested`."""
+    allowed = {1, 2} if classes == 2 else {classes}
+    count = requested or min(allowed)
+    if count not in allowed:
+        choices = " or ".join(map(str, sorted(allowed)))
+        raise UsageError(f"--outputs {requested}: the corpus has {classes} classes; use {choices}")
+    return count
 
 
 def sound_input(config: TrainClassifierConfig) -> FrontEnd:

@@ -22,8 +22,10 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
 
     `ganexplain run sample_data --out runs/whole`
 
-    Finds the real excerpts that drive a unit, searches for generated ones, selects, tests and
-    reports. Each stage has its own run directory: OUT/responses, OUT/explain, OUT/select,
+    Labelled recordings, without --classifier or --model, first train a classifier (`--preset
+    quick`) to explain; others explain the shipped one. Then it finds the real excerpts that drive a
+    unit, searches for generated ones, selects, tests and reports. Each stage has its own run
+    directory: OUT/train-classifier, OUT/train-gan, OUT/responses, OUT/explain, OUT/select,
     OUT/validate and OUT/report. Finished stages are kept for --resume.
     """
 
@@ -33,7 +35,15 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
         argument=True,
         reads=True,
     )
-    gan: str = setting("Path of gan.pt; empty: the shipped GAN.", "", reads=True)
+    gan: str = setting(
+        "Path of gan.pt; empty: the shipped GAN, or for pictures a new one.", "", reads=True
+    )
+    minutes: float = setting(
+        "Time for training the GAN further on these recordings (min); 0: it stays as it is. A new "
+        "GAN of pictures: 10 for 0.",
+        0.0,
+        0,
+    )
     layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
     direction: str = setting(

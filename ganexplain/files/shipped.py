@@ -26,3 +26,8 @@ def shipped(name: str) -> Path:
         f"{PLACES[0] / name}: no such file; install ganexplain from its wheel, or with "
         "`pip install -e` in a checkout"
     )
+
+
+def is_shipped(path: str, name: str) -> bool:
+    """Whether a path is that of the shipped file `name`."""
+    return bool(path) and any((place / name).resolve() == Path(path).resolve() for place in PLACES)

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.config.shared import BringsNetwork, NamesNetwork
 from ganexplain.errors import UsageError, short_repr
@@ -180,12 +180,7 @@ def load_target(
     UsageError if there is no conversion; other errors as `load_classifier` and `load_network`.
     """
     if source.classifier:
-        ours = load_classifier(Path(source.classifier), device)
-        names = OutputNames(OUR_OUTPUT, ours.classes)
-        threshold = math.log(ours.threshold / (1 - ours.threshold))
-        return TargetNetwork(
-            ours.network, ours.front_end, names, ours.network.outputs, threshold, ours.corpora
-        )
+        return classifier_target(load_classifier(Path(source.classifier), device))
     network = load_network(source.model, source.weights, source.trust_pickle, source.backend)
     given = read_input_file(Path(source.input)) if source.input else (None, Call())
     seconds = (generator_output or FrontEnd()).seconds
@@ -198,6 +193,14 @@ def load_target(
         device,
         source.trust_features,
     )
+
+
+def classifier_target(ours: Classifier) -> TargetNetwork:
+    """A classifier of ours as the network to explain."""
+    names = OutputNames(OUR_OUTPUT, ours.classes)
+    threshold = math.log(ours.threshold / (1 - ours.threshold))
+    network, spec = ours.network, ours.front_end
+    return TargetNetwork(network, spec, names, network.outputs, threshold, ours.corpora)
 
 
 def adapt_network(

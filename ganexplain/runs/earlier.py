@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ganexplain.config import LONGEST_SETTINGS, current_settings, toml_text
 from ganexplain.errors import UsageError
@@ -15,6 +16,7 @@ from ganexplain.runs.inputs import RunInputs
 from ganexplain.runs.lock import run_records
 
 SETTINGS = "config.toml"
+Config = TypeVar("Config", bound=Any)
 
 
 def first_difference(path: Path, stage: str, config: Any) -> str:
@@ -30,6 +32,15 @@ def first_difference(path: Path, stage: str, config: Any) -> str:
         if name not in free and before.get(name) != value:
             return f"{name} was {before.get(name)!r} in {path}, now {value!r}"
     return ""
+
+
+def with_earlier(path: Path, config: Config, names: Sequence[str]) -> Config | None:
+    """The settings with those of `names` that the run in `path` has; None if there is no run."""
+    if not run_records(path):
+        return None
+    written = read_toml("--out", path / SETTINGS, LONGEST_SETTINGS)
+    before = current_settings(type(config), written)
+    return replace(config, **{name: before[name.replace("_", "-")] for name in names})
 
 
 def is_finished(path: Path, stage: str, config: Any) -> bool:

@@ -43,6 +43,7 @@ def demo(
     corpus = shipped(CORPUS)
     whole = RunConfig(
         corpus=(str(corpus),),
+        classifier=str(shipped("pretrained/classifier.pt")),
         neuron="sing",
         iterations=ITERATIONS,
         device=config.device,

@@ -5,70 +5,49 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from ganexplain.ascent.expected_time import expected_seconds
+import torch
+
+from ganexplain.ascent.expected_time import ExpectedTime
+from ganexplain.ascent.expected_training import try_classifier, try_gan
 from ganexplain.config import (
     ExplainConfig,
     ReportConfig,
     ResponsesConfig,
     RunConfig,
     SelectConfig,
+    TrainClassifierConfig,
+    TrainGanConfig,
     ValidateConfig,
 )
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import open_corpus
 from ganexplain.errors import TooFewExcerpts, UsageError
-from ganexplain.files.shipped import shipped
-from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.earlier import is_finished
+from ganexplain.files.shipped import is_shipped, shipped
+from ganexplain.gans.checkpoint import load_generator
+from ganexplain.runs.earlier import with_earlier
 from ganexplain.runs.progress import Progress
+from ganexplain.runs.steps import Step, announce, clear_run, range_of_time
 from ganexplain.stages.explain import check_settings, explain
 from ganexplain.stages.report import write_report
 from ganexplain.stages.responses import responses
 from ganexplain.stages.select import select
+from ganexplain.stages.train_classifier import train_classifier
+from ganexplain.stages.train_gan import train_gan
 from ganexplain.stages.validate import validate
 
 HOP_OF_TEST = 35  # frames between excerpts to predict: half a second of the usual log-mel
 SHOWN = 6  # examples of a setting on the page
-LONG = 90.0  # seconds from which an expected time is given in minutes
+MINUTES = 10.0  # of training a new GAN, where no other time is asked for
+SAMPLE_EVERY = 200  # updates of a GAN between validations
+FITTED = ("steps", "autoencoder_steps", "encoder_steps")  # to the time of a GAN's training
 Config = TypeVar("Config")
-
-
-@dataclass(frozen=True)
-class Step:
-    """A stage of the way: its name, which its folder has too, its function and `config`.
-
-    `purpose` says what it does, and `output` names the file of a unit; several units have a folder
-    each. A stage that `resumes` keeps parts of its work.
-    """
-
-    name: str
-    do: Callable[..., object]
-    purpose: str
-    output: str
-    resumes: bool = True
-    config: Any = None
-
-    def is_done(self, out: Path) -> bool:
-        """Whether an earlier run has done it with the same settings; errors as `is_finished`."""
-        folder = out / self.name
-        if not is_finished(folder, self.name, self.config):
-            return False
-        units = [each for each in folder.iterdir() if each.is_dir()] or [folder]
-        return all((unit / self.output).is_file() for unit in units)
-
-    def run(self, out: Path, progress: Progress, overwrite: bool, resume: bool) -> None:
-        """Do it into its folder in `out`; with `resume` from what an earlier run has left."""
-        progress.note(f"{self.name}: {self.purpose}")
-        folder = out / self.name
-        if self.resumes:
-            self.do(self.config, folder, progress, overwrite, resume)
-        else:
-            self.do(self.config, folder, progress, overwrite or resume)
-
+Seconds = Mapping[str, float]  # of stages, by name
 
 WAY = (
+    Step("train-classifier", train_classifier, "learns the labels", "classifier.pt"),
+    Step("train-gan", train_gan, "learns what these recordings are like", "gan.pt"),
     Step(
         "responses",
         responses,
@@ -98,6 +77,20 @@ WAY = (
 )
 
 
+@dataclass(frozen=True)
+class Trainings:
+    """The settings of the trainings that a run begins with."""
+
+    classifier: TrainClassifierConfig | None = None
+    gan: TrainGanConfig | None = None
+
+    @property
+    def by_stage(self) -> dict[str, TrainClassifierConfig | TrainGanConfig]:
+        """Those that there are, by the names of their stages."""
+        both = {"train-classifier": self.classifier, "train-gan": self.gan}
+        return {name: config for name, config in both.items() if config}
+
+
 def run(
     config: RunConfig,
     out: Path,
@@ -109,10 +102,12 @@ def run(
 
     Raises the errors of the stages, and UsageError if `out` contains a run of other settings.
     """
-    config = with_shipped(config)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
-    way = steps(config, corpus, out)
-    searched: ExplainConfig = way[1].config
+    config, trainings = with_trainings(with_shipped(config, corpus), corpus, out)
+    if resume:
+        config, trainings = as_begun(config, trainings, out, progress)
+    way = steps(config, trainings, corpus, out)
+    searched: ExplainConfig = next(step.config for step in way if step.name == "explain")
     check_settings(searched)
     if not (overwrite or resume) and any((out / step.name).exists() for step in way):
         raise UsageError(
@@ -123,86 +118,134 @@ def run(
     while resume and todo and todo[0].is_done(out):
         progress.note(f"{todo.pop(0).name}: done before")
     if todo:
-        announce(todo, expected_seconds(config, searched, corpus), out, progress)
+        todo, seconds = measured(todo, config, searched, corpus)
+        announce(todo, seconds(), out, progress)
         if overwrite:  # by the first stage the networks and recordings have been read
-            todo.pop(0).run(out, progress, overwrite, resume)
-            for step in WAY[1:]:
-                clear_run(out / step.name, step.name, config)
-        do_all(todo, out, progress, overwrite, resume)
+            first = todo.pop(0)
+            first.run(out, progress, overwrite, resume)
+            for step in WAY:
+                if step.name != first.name:
+                    clear_run(out / step.name, step.name, config)
+        do_all(todo, seconds, out, progress, (overwrite, resume))
     several = out / "report" / "index.html"
     return several if several.is_file() else out / "report" / "report.html"
 
 
 def do_all(
-    todo: Sequence[Step], out: Path, progress: Progress, overwrite: bool, resume: bool
+    todo: Sequence[Step],
+    seconds: Callable[[], Seconds],
+    out: Path,
+    progress: Progress,
+    again: tuple[bool, bool],
 ) -> None:
-    """Do the stages, the last of which makes the page.
+    """Do the stages, the last of which makes the page; `again`: overwrite, resume.
 
-    Where there are too few excerpts to predict, the page has no prediction test.
+    `seconds` measures how long each takes now. Where there are too few excerpts to predict, the
+    page has no prediction test.
     """
     *before, page = todo
     for step in before:
         try:
-            step.run(out, progress, overwrite, resume)
+            step.run(out, progress, *again, range_of_time(seconds()[step.name]))
         except TooFewExcerpts as error:
             progress.note(f"{step.name}: left out ({error})")
             page = replace(page, config=replace(page.config, validation=""))
-    page.run(out, progress, overwrite, resume)
+    page.run(out, progress, *again, range_of_time(seconds()[page.name]))
 
 
-def clear_run(path: Path, stage: str, config: Any) -> None:
-    """Delete what an earlier run of `stage` has left in `path`, if it is there.
+def measured(
+    todo: Sequence[Step], config: RunConfig, searched: ExplainConfig, corpus: AnyCorpus
+) -> tuple[list[Step], Callable[[], Seconds]]:
+    """The stages, a GAN's training with as many updates as there is time for; and a measurement.
 
-    Raises UsageError if that is no run of this stage or contains an input that `config` names.
+    That returns about how long each stage takes now, by its name. Errors as those of the trainings,
+    the networks and the unit.
     """
-    if path.is_dir():
-        run = RunDirectory(path, stage, config, overwrite=True)
-        run.close()
-        run.log_file.unlink()
+    settings, trainings = {step.name: step.config for step in todo}, {}
+    classifier = gan = None
+    if "train-classifier" in settings:
+        classifier = try_classifier(settings["train-classifier"], corpus)
+        trainings["train-classifier"] = classifier.seconds
+    if "train-gan" in settings:
+        gan = try_gan(settings["train-gan"], corpus)
+        if config.minutes:
+            settings["train-gan"] = gan.settings(settings["train-gan"], config.minutes)
+        trainings["train-gan"] = gan.seconds(settings["train-gan"])
+    work = ExpectedTime.of(config, searched, corpus, classifier, gan)
+    steps = [replace(step, config=settings[step.name]) for step in todo]
+    return steps, lambda: {**trainings, **work.seconds()}
 
 
-def announce(
-    todo: Sequence[Step], expected: Mapping[str, float], out: Path, progress: Progress
-) -> None:
-    """Note what will be done, and about how long each stage takes here."""
-    total = range_of_time(sum(expected[step.name] for step in todo))
-    progress.note(f"{len(todo)} stages, each into its folder in {out}, {total}")
-    progress.note("(longer while other programs run):")
-    for step in todo:
-        progress.note(f"  {step.name:<10}{range_of_time(expected[step.name]):>14}  {step.purpose}")
-
-
-def range_of_time(seconds: float) -> str:
-    """From half of an expected time to twice as much, in seconds or minutes."""
-    low, high = seconds / 2, 2 * seconds
-    if high < LONG:
-        return f"{low:.0f} to {max(high, 1):.0f} s"
-    return f"{max(low / 60, 1):.0f} to {high / 60:.0f} min"
-
-
-def with_shipped(config: RunConfig) -> RunConfig:
-    """The settings, with shipped networks for those that are not named."""
-    gan = config.gan or str(shipped("pretrained/gan.pt"))
-    encoder = config.encoder or ("descriptors",)
-    if config.classifier or config.model:
-        return replace(config, gan=gan, encoder=encoder)
-    own, judge, referee = (
-        str(shipped(f"pretrained/{name}.pt")) for name in ("classifier", "judge", "referee")
-    )
+def with_shipped(config: RunConfig, corpus: AnyCorpus) -> RunConfig:
+    """The settings, with shipped networks for those that are neither named nor to be trained."""
+    gan = config.gan or (str(shipped("pretrained/gan.pt")) if corpus.has_sound else "")
+    config, encoder = replace(config, gan=gan), config.encoder or ("descriptors",)
+    if not (config.classifier or config.model or corpus.classes):
+        config = replace(config, classifier=str(shipped("pretrained/classifier.pt")))
+    if not is_shipped(config.classifier, "pretrained/classifier.pt"):
+        return replace(config, encoder=encoder)
+    judge, referee = (str(shipped(f"pretrained/{name}.pt")) for name in ("judge", "referee"))
     return replace(
         config,
-        gan=gan,
-        classifier=own,
         judge=config.judge or (judge, referee),
         encoder=config.encoder or ("descriptors", referee),
     )
 
 
-def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
-    """The stages of the way; `validate` only where the corpus has recordings to predict."""
+def with_trainings(config: RunConfig, corpus: AnyCorpus, out: Path) -> tuple[RunConfig, Trainings]:
+    """The settings with the networks that will be trained, and the settings of their trainings.
+
+    Labelled recordings have a classifier trained if no network is named. A GAN is trained for
+    `minutes`, from the GAN that is named; of pictures from the beginning, if none is.
+    """
+    trainings = Trainings()
+    if not (config.classifier or config.model):
+        quick = {**TrainClassifierConfig.PRESETS["quick"], "preset": "quick"}
+        own = stage_config(TrainClassifierConfig, config, workers=1, **quick)
+        trainings = replace(trainings, classifier=own)
+        config = replace(config, classifier=str(out / "train-classifier" / "classifier.pt"))
+    if config.minutes or not config.gan:
+        start = {"start": config.gan, "channels": channels_of(config.gan)} if config.gan else {}
+        further = stage_config(
+            TrainGanConfig, config, classifier="", input="", sample_every=SAMPLE_EVERY, **start
+        )
+        trainings = replace(trainings, gan=further)
+        gan = str(out / "train-gan" / "gan.pt")
+        config = replace(config, gan=gan, minutes=config.minutes or MINUTES)
+    for stage in trainings.by_stage:
+        if not corpus.split("valid"):
+            raise UsageError(
+                f"{corpus.name}: {stage} chooses the best network by files of the split valid, "
+                "which is empty; add some, or name a folder of five recordings or more"
+            )
+    return config, trainings
+
+
+def as_begun(
+    config: RunConfig, trainings: Trainings, out: Path, progress: Progress
+) -> tuple[RunConfig, Trainings]:
+    """The same, where a GAN's training has begun with as many updates as it has then had."""
+    begun = trainings.gan and with_earlier(out / "train-gan", trainings.gan, FITTED)
+    if begun is None:
+        return config, trainings
+    progress.note(f"train-gan: --resume keeps the {begun.steps} updates of the run in {out}")
+    return replace(config, minutes=0.0), replace(trainings, gan=begun)
+
+
+def channels_of(gan: str) -> int:
+    """The number of channels of a generator's first layer; errors as `load_generator`."""
+    return load_generator(Path(gan), torch.device("cpu"))[0].channels
+
+
+def steps(config: RunConfig, trainings: Trainings, corpus: AnyCorpus, out: Path) -> list[Step]:
+    """The stages of the way with their settings, also those of `trainings`.
+
+    `validate` is left out where the corpus has no recordings to predict.
+    """
     found, made, chosen = (str(out / name) for name in ("responses", "explain", "select"))
     tested = bool(corpus.split("test"))
     settings = {
+        **trainings.by_stage,
         "responses": stage_config(ResponsesConfig, config, top=config.examples),
         "explain": stage_config(
             ExplainConfig,
@@ -224,7 +267,7 @@ def steps(config: RunConfig, corpus: AnyCorpus, out: Path) -> list[Step]:
             examples=SHOWN,
         ),
     }
-    way = [replace(step, config=settings[step.name]) for step in WAY]
+    way = [replace(each, config=settings[each.name]) for each in WAY if each.name in settings]
     return [step for step in way if tested or step.name != "validate"]
 
 

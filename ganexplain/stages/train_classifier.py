@@ -10,24 +10,26 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts.model_card import ModelCard
-from ganexplain.audio.log_mel import check_frame_by_frame
 from ganexplain.classifiers.checkpoint import Classifier, architecture_name, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, choose_threshold, evaluate, figures_text
-from ganexplain.classifiers.training import ClassifierTraining, check_settings, sound_input
+from ganexplain.classifiers.training import (
+    ClassifierTraining,
+    check_settings,
+    input_for,
+    output_count,
+)
 from ganexplain.config import TrainClassifierConfig
 from ganexplain.config.shared import Divides
 from ganexplain.corpora.batches import batches_for
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.features import FeatureWorkers
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
-from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
+from ganexplain.corpora.load import load_split, open_corpus
 from ganexplain.corpora.recordings import check_kinds
 from ganexplain.corpora.splits import require_classes, require_labels
-from ganexplain.errors import UsageError
 from ganexplain.files.atomic import write_table
 from ganexplain.files.checkpoints import checkpoint_path, freeze_network
 from ganexplain.inputs.base import Input
-from ganexplain.inputs.specification import read_input_file
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device, reserve_cores
 from ganexplain.runs.prefetch import Prefetch
@@ -59,8 +61,8 @@ def train_classifier(
     require_labels(corpus)
     if config.balance:
         check_kinds(corpus.split("train"))
-    input_spec = _input_spec(config, corpus)
-    outputs = _output_count(config.outputs, len(corpus.classes))
+    input_spec = input_for(config, corpus)
+    outputs = output_count(config.outputs, len(corpus.classes))
     check_settings(config, input_spec)
     device = pick_device(config.device)
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
@@ -91,25 +93,6 @@ def train_classifier(
         ModelCard(path, content, config, splits, figures).write()
         run.results.update(figures)
     return path
-
-
-def _output_count(requested: int, classes: int) -> int:
-    allowed = {1, 2} if classes == 2 else {classes}
-    count = requested or min(allowed)
-    if count not in allowed:
-        choices = " or ".join(map(str, sorted(allowed)))
-        raise UsageError(f"--outputs {requested}: the corpus has {classes} classes; use {choices}")
-    return count
-
-
-def _input_spec(config: TrainClassifierConfig, corpus: AnyCorpus) -> Input:
-    """The inputs that the classifier takes; UsageError where they do not fit the corpus."""
-    given = read_input_file(Path(config.input))[0] if config.input else None
-    if given:
-        check_frame_by_frame(given)
-    elif corpus.has_sound:
-        given = sound_input(config)
-    return input_spec_for(corpus, given)
 
 
 def _feature_workers(config: TrainClassifierConfig, executor: Executor | None) -> Workers:

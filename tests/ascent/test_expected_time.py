@@ -12,10 +12,12 @@ from support.recordings import SECONDS, JamendoFolder
 from torch import nn
 
 from ganexplain.ascent import expected_time
-from ganexplain.ascent.expected_time import expected_seconds, seconds_per_iteration
-from ganexplain.config import ExplainConfig, RunConfig
+from ganexplain.ascent.expected_time import ExpectedTime, seconds_per_iteration
+from ganexplain.ascent.expected_training import TriedGan
+from ganexplain.config import ExplainConfig, RunConfig, TrainGanConfig
 from ganexplain.corpora.load import open_corpus
-from ganexplain.stages.run import range_of_time
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.runs.steps import range_of_time
 
 
 class Clock(nn.Module):
@@ -30,11 +32,26 @@ class Clock(nn.Module):
         return latent
 
 
-def test_the_pace_is_that_of_the_fastest_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Clock([5.0, 2.0, 9.0])
-    monkeypatch.setattr(expected_time.time, "perf_counter", lambda: clock.now)
+def test_the_pace_is_the_mean_without_the_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock([4.0, 2.0, 9.0])  # from the last to the first
+    monkeypatch.setattr("time.perf_counter", lambda: clock.now)
     found = seconds_per_iteration(clock, nn.Identity(), torch.zeros(4, 1))
-    assert found == pytest.approx(3 * 2.0 / 4)  # three passes an iteration, four rows a pass
+    assert found == pytest.approx(3 * 3.0 / 4)  # three passes an iteration, four rows a pass
+
+
+def test_a_gan_has_as_many_updates_as_there_is_time_for() -> None:
+    generator = nn.Identity()
+    tried = TriedGan(generator, FrontEnd(), update=0.5, coder=0.1)  # type: ignore[arg-type]
+    usual = TrainGanConfig(corpus=("x",))  # 1000 updates of the decoder, 500 of the encoder
+    long = tried.settings(usual, 10)
+    assert (long.autoencoder_steps, long.encoder_steps, long.steps) == (1000, 500, 900)
+    assert tried.seconds(long) == pytest.approx(600)
+    short = tried.settings(usual, 1)  # 15 s, 6 s, and the 39 s that are left
+    assert (short.autoencoder_steps, short.encoder_steps, short.steps) == (150, 60, 78)
+    further = tried.settings(replace(usual, start="gan.pt"), 1)
+    assert (further.autoencoder_steps, further.encoder_steps, further.steps) == (1000, 60, 108)
+    assert tried.seconds(further) == pytest.approx(60)  # the decoder is not trained
+    assert tried.settings(usual, 0.0001).steps == 1
 
 
 @pytest.mark.parametrize(
@@ -57,11 +74,11 @@ def test_stages_take_as_long_as_their_work(
     config = RunConfig(corpus=(str(jamendo.root),), encoder=("descriptors",), **names)
     search = ExplainConfig(search="adaptive", iterations=(100,), **names)
     corpus = open_corpus(config.corpus)
-    found = expected_seconds(config, search, corpus)
+    found = ExpectedTime.of(config, search, corpus).seconds()
     assert found["responses"] == pytest.approx(2.0 * 4 * SECONDS)  # four recordings
     assert found["validate"] == pytest.approx(0.8 * SECONDS)  # one of them
     assert found["explain"] == pytest.approx(0.5 * 0.1 * 9 * 10 * 100)
-    grid = expected_seconds(config, replace(search, search="grid"), corpus)
+    grid = ExpectedTime.of(config, replace(search, search="grid"), corpus).seconds()
     assert grid["explain"] == pytest.approx(9 * 10 * 100)
-    both = expected_seconds(config, replace(search, direction="both"), corpus)
+    both = ExpectedTime.of(config, replace(search, direction="both"), corpus).seconds()
     assert both["explain"] == 2 * found["explain"] and both["responses"] == found["responses"]

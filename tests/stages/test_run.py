@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import tomllib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import numpy as np
 import pytest
 from support.paths import ROOT
 from support.picture_run import picture_run
+from support.recordings import JamendoFolder, noise, write_sound
 
+from ganexplain.ascent import expected_training
 from ganexplain.config import (
     DemoConfig,
     ExplainConfig,
@@ -21,21 +25,32 @@ from ganexplain.config import (
     ResponsesConfig,
     RunConfig,
     SelectConfig,
+    TrainClassifierConfig,
 )
 from ganexplain.corpora.load import open_corpus, read_corpus
-from ganexplain.errors import TooFewExcerpts, UsageError
+from ganexplain.errors import GanexplainError, TooFewExcerpts, UsageError
 from ganexplain.files import shipped as shipped_files
 from ganexplain.runs.progress import NullProgress
+from ganexplain.runs.steps import Step
 from ganexplain.stages import demo as demo_stage
 from ganexplain.stages import run as run_stage
 from ganexplain.stages.demo import demo, next_commands
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
-from ganexplain.stages.run import WAY, Step, do_all, run, steps, with_shipped
+from ganexplain.stages.run import WAY, Trainings, do_all, run, steps, with_shipped, with_trainings
 from ganexplain.stages.select import select
 
 REPORT = ReportConfig(explanations="e", selection="s", validation="v")
+TRAININGS = ["train-classifier", "train-gan"]
 STAGES = ["responses", "explain", "select", "validate", "report"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_measurements() -> Iterator[None]:
+    """Expected times are measured in three passes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(expected_training, "SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +116,7 @@ def test_what_it_does_and_how_long_is_noted_first(whole: tuple[Path, list[str]])
 def test_without_held_out_files_nothing_is_predicted(settings: RunConfig, tmp_path: Path) -> None:
     shutil.copytree(settings.corpus[0], tmp_path / "pictures")
     shutil.rmtree(tmp_path / "pictures" / "test")
-    way = steps(settings, open_corpus([str(tmp_path / "pictures")]), tmp_path)
+    way = steps(settings, Trainings(), open_corpus([str(tmp_path / "pictures")]), tmp_path)
     assert [step.name for step in way] == [name for name in STAGES if name != "validate"]
     assert way[-1].config.validation == ""
 
@@ -114,7 +129,8 @@ def test_where_too_little_is_held_out_the_page_has_no_prediction(tmp_path: Path)
 
     page = Step("report", lambda config, *_: done.append(config), "", "", config=REPORT)
     progress = NullProgress()
-    do_all([Step("validate", too_few, "", ""), page], tmp_path, progress, False, False)
+    todo = [Step("validate", too_few, "", ""), page]
+    do_all(todo, lambda: {"validate": 1, "report": 1}, tmp_path, progress, (False, False))
     assert done == [replace(REPORT, validation="")]
     assert "validate: left out (x: 7 excerpts in the split test)" in progress.notes
 
@@ -194,13 +210,85 @@ def test_with_overwrite_nothing_of_the_earlier_run_is_left(
     assert left == {"responses", "fc9-0", "fc9-1"}
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings of a few updates."""
+    few = {**TrainClassifierConfig.PRESETS["quick"], "epochs": 1, "updates_per_epoch": 3}
+    monkeypatch.setattr(TrainClassifierConfig, "PRESETS", {"quick": few})
+
+
+@pytest.mark.usefixtures("quick")
+def test_labelled_files_without_networks_train_both(settings: RunConfig, tmp_path: Path) -> None:
+    out, progress = tmp_path / "out", NullProgress()
+    alone = replace(settings, classifier="", gan="", minutes=0.01)
+    run(alone, out, progress)
+    assert progress.notes[0].startswith("7 stages")
+    assert [line.split()[0] for line in progress.notes[2:9]] == TRAININGS + STAGES
+    records = {name: json.loads((out / name / "run.json").read_text()) for name in TRAININGS}
+    assert [records[name]["stage"] for name in TRAININGS] == TRAININGS
+    searched = tomllib.loads((out / "explain" / "config.toml").read_text())
+    assert searched["classifier"] == str(out / "train-classifier" / "classifier.pt")
+    assert searched["gan"] == str(out / "train-gan" / "gan.pt")
+    updates = tomllib.loads((out / "train-gan" / "config.toml").read_text())["steps"]
+    (out / "train-gan" / "gan.pt").unlink()  # as if it had been stopped there
+    run(alone, out, progress, resume=True)
+    assert f"train-gan: --resume keeps the {updates} updates of the run in {out}" in progress.notes
+    assert tomllib.loads((out / "train-gan" / "config.toml").read_text())["steps"] == updates
+    assert "train-classifier: done before" in progress.notes
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_cannot_be_done_is_refused_before_the_trainings(
+    settings: RunConfig, tmp_path: Path
+) -> None:
+    out, alone = tmp_path / "out", replace(settings, classifier="", gan="", minutes=0.01)
+    with pytest.raises(UsageError, match="--neuron c"):
+        run(replace(alone, neuron="c"), out, NullProgress())
+    with pytest.raises(GanexplainError, match="contains 'classifier', but 'gan' is needed"):
+        run(replace(alone, gan=settings.classifier), out, NullProgress())
+    shutil.copytree(settings.corpus[0], tmp_path / "pictures")
+    shutil.rmtree(tmp_path / "pictures" / "valid")
+    with pytest.raises(UsageError, match=r"train-classifier chooses the best .* split valid"):
+        run(replace(alone, corpus=(str(tmp_path / "pictures"),)), out, NullProgress())
+    assert not out.exists()
+
+
+def test_recordings_without_labels_are_heard_by_the_shipped_networks(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav", "c.wav"):
+        write_sound(tmp_path / name, noise(2.0))
+    corpus = open_corpus([str(tmp_path)])
+    found = with_shipped(RunConfig(corpus=(str(tmp_path),)), corpus)
+    named = [found.classifier, found.gan, *found.judge]
+    assert [Path(name).name for name in named] == [
+        "classifier.pt",
+        "gan.pt",
+        "judge.pt",
+        "referee.pt",
+    ]
+    assert with_trainings(found, corpus, tmp_path) == (found, Trainings())
+    with pytest.raises(UsageError, match=r"train-gan chooses .* five recordings or more"):
+        with_trainings(replace(found, minutes=1.0), corpus, tmp_path)
+
+
+def test_the_shipped_gan_is_trained_further_on_labelled_recordings(
+    jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    corpus = open_corpus([str(jamendo.root)])
+    config = RunConfig(corpus=(str(jamendo.root),), minutes=3.0)
+    found, trainings = with_trainings(with_shipped(config, corpus), corpus, tmp_path)
+    assert list(trainings.by_stage) == TRAININGS and found.judge == ()
+    assert trainings.gan and Path(trainings.gan.start).name == "gan.pt"
+    assert trainings.classifier and trainings.classifier.preset == "quick"
+    assert trainings.classifier.updates_per_epoch == 200  # as the preset has it
+
+
 def test_the_demo_runs_on_what_the_package_brings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[RunConfig] = []
 
     def noted(config: RunConfig, out: Path, *rest: object) -> Path:
-        asked.append(with_shipped(config))
+        asked.append(with_shipped(config, open_corpus(config.corpus)))
         return out / "report.html"
 
     monkeypatch.setattr(demo_stage, "run", noted)
