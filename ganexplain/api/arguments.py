@@ -94,7 +94,8 @@ def _argument(setting: Field[Any], kind: Any) -> Argument:
         text = "Network"
     elif setting.metadata["reads"]:
         text = text.replace("str", "PathName")
-    positional = setting.metadata["argument"] or default is MISSING
+    named = default is not MISSING and not setting.metadata.get("by_place")
+    positional = setting.metadata["argument"] or not named
     return Argument(setting.name, text, default, setting.metadata["help"], positional)
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganexplain.api.arguments import Given, Network, PathName, input_settings, network_settings
 from ganexplain.errors import UsageError
-from ganexplain.gans.checkpoint import load_generator
+from ganexplain.gans.checkpoint import load_searched
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.hooks import layer_shape, unit_response
 from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inputs, load_target
@@ -101,5 +101,5 @@ def respond(
 def _explained(network: Network, gan: PathName, given: Given, device: str = "cpu") -> TargetNetwork:
     source = NetworkSource(**network_settings(network), **input_settings(given))
     place = pick_device(device)
-    input_spec = load_generator(Path(gan), place)[1] if os.fspath(gan) else None
+    input_spec = load_searched(Path(gan), place)[1] if os.fspath(gan) else None
     return load_target(source, input_spec, place)

@@ -590,9 +590,10 @@ def responses(
 
 def explain(
     network: Network,
-    gan: PathName,
+    gan: PathName = "",
     unit: str | Sequence[str] = "output",
     *,
+    prior_from: PathName = "",
     direction: str = "max",
     learning_rate: float | Sequence[float] = (0.1, 0.01, 0.001),
     prior: str = "l2",
@@ -638,6 +639,8 @@ def explain(
         unit: Unit: LAYER:UNIT, a layer for its first unit, or a class; a sequence for several.
             Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max
             or 17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction).
+        prior_from: Recordings in place of gan, as of a corpus: their excerpts are mixed, shifted,
+            filtered and made louder or softer.
         direction: Direction: max, min or both (maximise or minimise the activation).
         learning_rate: Learning rate (Adam); a sequence for several.
         prior: Prior on the latent z: l2 (towards the origin), shell (towards the norm sqrt(128)),

@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.artifacts.plan import SearchTarget
-from ganexplain.ascent.engine import evaluate_all, start_latents
+from ganexplain.ascent.engine import evaluate_all
 from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.projection import Level
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.errors import UsageError
-from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.networks.adapter import OUTPUT
 from ganexplain.networks.decisions import guess_output_kind, output_logits
 from ganexplain.networks.hooks import (
@@ -62,7 +61,7 @@ class FixedOutputs:
         """Those of a network; UsageError for outputs that do not vary."""
         explained = networks.explained
         (layer,) = explained.layers((OUTPUT,))
-        latents = torch.from_numpy(start_latents(0, SAMPLES, LATENT_SIZE)).to(networks.device)
+        latents = torch.from_numpy(networks.starts(0, SAMPLES)).to(networks.device)
         with torch.no_grad(), layer_response(explained.network, layer) as respond:
             outputs = torch.cat([respond(networks.generator(z)) for z in latents.split(BATCH)])
         kind = guess_output_kind(outputs)

@@ -19,14 +19,13 @@ from ganexplain.artifacts.plan import PART, Part, SearchTarget, part_path
 from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.beyond import search_response
 from ganexplain.ascent.candidate import Found
-from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
+from ganexplain.ascent.engine import Objective, Trajectories, ascend
 from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.match import MATCH, RealActivations, match_response
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import SearchTask, real_array
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.files.arrays import write_arrays
-from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.networks.hooks import responses_and_features
 from ganexplain.networks.units import Unit
 from ganexplain.runs.precision import in_precision
@@ -39,7 +38,7 @@ class BlockSearch:
         self.task, self.config, self.out = task, task.config, out
         self.networks = networks or SearchNetworks.load(task.config)
         self.device = self.networks.device
-        self.starts = start_latents(self.config.seed, self.config.examples, LATENT_SIZE)
+        self.starts = self.networks.starts(self.config.seed, self.config.examples)
         layers = {target.unit.layer for target in task.metas}
         self.features_layer = next(iter(task.metas.values())).features_layer
         layers |= {task.fixed_outputs.layer} if task.fixed_outputs else set()

@@ -9,14 +9,12 @@ from torch import nn
 
 from ganexplain.artifacts.grid import Grid
 from ganexplain.ascent.adaptive_blocks import search_budget
-from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.expected_training import TriedClassifier, TriedGan, length, seconds_of
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import make_plan
 from ganexplain.config import ExplainConfig, RunConfig
 from ganexplain.corpora.interfaces import AnyCorpus
-from ganexplain.gans.dcgan import LATENT_SIZE
 
 # What stages cost, in example-iterations of the search, as measured with the shipped networks.
 OF_A_SECOND = 2.0  # of recordings, with an excerpt every ten frames
@@ -67,7 +65,7 @@ class ExpectedTime:
 
     def seconds(self) -> dict[str, float]:
         """About how long each stage takes here now, by its name."""
-        latent = torch.from_numpy(start_latents(0, ROWS, LATENT_SIZE)).to(self.networks.device)
+        latent = torch.from_numpy(self.networks.starts(0, ROWS)).to(self.networks.device)
         network = self.networks.explained.network
         pace = seconds_per_iteration(self.networks.generator, network, latent)
         return {name: pace * count for name, count in self.iterations.items()}

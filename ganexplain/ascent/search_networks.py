@@ -6,15 +6,15 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ganexplain.ascent.engine import start_latents
 from ganexplain.classifiers.checkpoint import Classifier
 from ganexplain.config import ExplainConfig
-from ganexplain.gans.checkpoint import load_generator
-from ganexplain.gans.dcgan import LATENT_SIZE
-from ganexplain.gans.networks import AnyGenerator
+from ganexplain.gans.checkpoint import load_searched
+from ganexplain.gans.networks import AnyGenerator, latent_size
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.adapter import NetworkAdapter
@@ -45,14 +45,14 @@ class SearchNetworks:
 
         A `classifier` and a generator that are `made` already are in place of their files. Raises
         UsageError if the network does not accept the generator's output; other errors as
-        `load_target` and `load_generator`.
+        `load_target` and `load_searched`.
         """
         source, gan = NetworkSource.from_settings(config), Path(config.gan)
         device = pick_device(config.device)
         explained = classifier_target(classifier) if classifier else None
         if source.classifier and not classifier:
             explained = load_target(source, None, device)
-        generator, front_end = made or load_generator(gan, device)
+        generator, front_end = made or load_searched(gan, device)
         explained = explained or load_target(source, front_end, device)
         check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
         return cls(explained, generator, device)
@@ -60,8 +60,13 @@ class SearchNetworks:
     def example(self) -> Tensor:
         """An input (1, ...) of the network: the generator's output for the zero latent."""
         with torch.no_grad():
-            example: Tensor = self.generator(torch.zeros(1, LATENT_SIZE, device=self.device))
+            zero = torch.zeros(1, latent_size(self.generator), device=self.device)
+            example: Tensor = self.generator(zero)
         return example
+
+    def starts(self, seed: int, examples: int) -> np.ndarray:
+        """Latents (N, Z) from which as many searches begin, as `start_latents`."""
+        return start_latents(seed, examples, latent_size(self.generator))
 
     def fast(self, layers: Collection[str]) -> tuple[nn.Module, nn.Module]:
         """Generator and network in their optimised forms, which keep `layers`."""
@@ -74,7 +79,7 @@ def fast_networks(
     """Generator and network, on a CPU in optimised forms, which keep `layers`."""
     if device.type != "cpu":
         return generator, network
-    latent = torch.from_numpy(start_latents(0, EXAMPLES_TO_CHECK, LATENT_SIZE))
+    latent = torch.from_numpy(start_latents(0, EXAMPLES_TO_CHECK, latent_size(generator)))
     with torch.no_grad():
         mel = generator(latent)
     kept = [find_layer(network, layer).name for layer in layers]

@@ -14,7 +14,6 @@ from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import DIRECTIONS, Part, Plan, SearchTarget
 from ganexplain.artifacts.responses import check_group, given_path, read_responses
 from ganexplain.ascent.beyond import FixedOutputs, check_beyond
-from ganexplain.ascent.engine import start_latents
 from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.match import MATCH
@@ -23,7 +22,6 @@ from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import file_hash
-from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
@@ -75,7 +73,7 @@ class SearchTask:
                 meta = replace(meta, responses_hash=file_hash(path))
             metas[target] = meta
         own = {part.target: None for part in shard_parts(plan.all_parts(), shard)}
-        starts = start_latents(config.seed, config.examples, LATENT_SIZE)
+        starts = networks.starts(config.seed, config.examples)
         if config.search != EVOLUTION:
             warnings += check_units(own, explained, networks.generator, starts, batch_size)
         fixed_outputs = FixedOutputs.measure(networks) if config.beyond else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ganexplain.config.setting import introduced, setting
+from ganexplain.config.setting import by_place, introduced, setting
 from ganexplain.config.shared import (
     CORPORA,
     FEATURES,
@@ -34,7 +34,13 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
     for --resume.
     """
 
-    gan: str = setting("Path of gan.pt, or hf://OWNER/NAME.", reads=True)
+    gan: str = by_place(setting("Path of gan.pt, or hf://OWNER/NAME.", "", reads=True))
+    prior_from: str = setting(
+        "Recordings in place of --gan, as of a corpus: their excerpts are mixed, shifted, filtered "
+        "and made louder or softer.",
+        "",
+        reads=True,
+    )
     layer: tuple[str, ...] = setting(LAYER, ())
     neuron: str = setting(NEURON, "0")
     direction: str = setting(

@@ -53,6 +53,11 @@ def introduced(made: Any, before: Value) -> Any:
     return field(default=made.default, metadata={**made.metadata, "before": before})
 
 
+def by_place(made: Any) -> Any:
+    """The field of a setting with a default that a function of Python takes by place, too."""
+    return field(default=made.default, metadata={**made.metadata, "by_place": True})
+
+
 def current_names(kind: type[Any]) -> dict[str, str]:
     """Names of a config's settings, by those and by their former names."""
     own = {each.name: each.name for each in fields(kind)}

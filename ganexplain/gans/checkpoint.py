@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import TrainGanConfig
@@ -22,7 +22,13 @@ from ganexplain.files.checkpoints import (
     write_checkpoint,
 )
 from ganexplain.gans.dcgan import CHANNELS, LATENT_SIZE
-from ganexplain.gans.networks import AnyEncoder, AnyGenerator, encoder_for, generator_for
+from ganexplain.gans.mixtures import MixtureGenerator
+from ganexplain.gans.networks import (
+    AnyEncoder,
+    AnyGenerator,
+    encoder_for,
+    generator_for,
+)
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import input_values
 
@@ -60,19 +66,45 @@ def write_gan(path: Path, gan: GanFile, config: TrainGanConfig) -> None:
     write_checkpoint(path, "gan", {**content, **encoder})
 
 
+def write_mixtures(path: Path, generator: MixtureGenerator, input_spec: Input) -> None:
+    """Write a generator of mixtures, which is read as `gan.pt` is, and has no encoder."""
+    content = {
+        "generator": generator.state_dict(),
+        "latent_size": generator.latent_size,
+        "mixed": input_values(generator.sound),
+        "front_end": input_values(input_spec),
+    }
+    write_checkpoint(path, "gan", content)
+
+
 def load_gan(path: Path, device: torch.device) -> tuple[AnyGenerator, AnyEncoder, Input]:
     """Read the frozen generator and encoder of `gan.pt`, and its input type.
 
     Raises as `load_generator` and `load_encoder`.
     """
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
+    encoder = _encoder(path, content, device)
     generator, input_spec = _generator(path, content, device)
-    return generator, _encoder(path, content, device), input_spec
+    return generator, encoder, input_spec
 
 
 def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
     """Read the frozen generator of `gan.pt` and its input type; raises as `read_checkpoint`."""
     return _generator(path, read_checkpoint(path, "gan", ("generator", "front_end")), device)
+
+
+def load_searched(path: Path, device: torch.device) -> tuple[nn.Module, Input]:
+    """As `load_generator`, also the generator of a file of mixtures (`write_mixtures`)."""
+    content = read_checkpoint(path, "gan", ("generator", "front_end"))
+    if "mixed" not in content:
+        return _generator(path, content, device)
+    input_spec, mixed = (read_front_end(path, content[key]) for key in ("front_end", "mixed"))
+    weights = content["generator"]
+    sources = len(weights["excerpts"]) if "excerpts" in weights else 0
+    generator = build_network_from(
+        path, weights, lambda: MixtureGenerator(mixed, input_spec, sources)
+    )
+    return freeze_network(generator, device), input_spec
 
 
 def gan_corpora(path: Path) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.errors import UsageError
-from ganexplain.gans.dcgan import CHANNELS, Discriminator, Encoder, Generator
+from ganexplain.gans.dcgan import CHANNELS, LATENT_SIZE, Discriminator, Encoder, Generator
+from ganexplain.gans.mixtures import MixtureGenerator
 from ganexplain.gans.wavegan import SHORTEST, WaveDiscriminator, WaveEncoder, WaveGenerator
 from ganexplain.inputs.base import Input
 
@@ -32,6 +33,11 @@ def generator_for(
     return Generator(
         1.0, normalise, channels, input_spec.shape, (low, high if math.isfinite(high) else None)
     )
+
+
+def latent_size(generator: nn.Module) -> int:
+    """How many numbers a latent of a generator has."""
+    return generator.latent_size if isinstance(generator, MixtureGenerator) else LATENT_SIZE
 
 
 def discriminator_for(input_spec: Input) -> AnyDiscriminator:

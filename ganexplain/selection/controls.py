@@ -26,8 +26,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig, ValidateConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
 from ganexplain.files.atomic import file_hash
-from ganexplain.gans.checkpoint import load_generator
-from ganexplain.gans.dcgan import LATENT_SIZE
+from ganexplain.gans.checkpoint import load_searched
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.black_box import find_black_box
@@ -101,7 +100,7 @@ def load_networks(
     _require_file(path, "gan")
     if file_hash(path) != explanations.meta.gan_hash:
         raise _wrong_file("gan", path, explanations)
-    generator, front_end = load_generator(path, device)
+    generator, front_end = load_searched(path, device)
     check_same_front_end((path, front_end), (explanations.path, explanations.front_end))
     return SearchNetworks(load_target_network(config, explanations, device), generator, device)
 
@@ -120,7 +119,7 @@ class Controls:
         self.unit = self.meta.unit
         self.network = networks.explained.network
         count = len(explanations.arrays["seed"])
-        self.starts = start_latents(self.meta.seed, count, LATENT_SIZE)
+        self.starts = networks.starts(self.meta.seed, count)
         self.no_gradient: dict[str, np.ndarray] = {}
 
     def for_setting(self, chosen: int, seed: int, progress: Progress) -> dict[str, Examples]:
@@ -235,7 +234,7 @@ class Controls:
         """Return as many starts as the run has, from a seed on, with the chosen setting."""
         made, count = self.explanations.arrays, len(self.starts)
         rate, weight = (float(made[key][chosen]) for key in ("learning_rate", "prior_weight"))
-        latent = start_latents(seed, count, LATENT_SIZE)
+        latent = self.networks.starts(seed, count)
         return Starts(latent, rate, weight, seed + np.arange(count))
 
     def _settings(self) -> AscentSettings:

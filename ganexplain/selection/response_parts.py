@@ -22,7 +22,7 @@ from ganexplain.corpora.interfaces import AnyCorpus, AnySplit, split_files
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import EmptySplit
 from ganexplain.files.arrays import try_open_array, write_rows
-from ganexplain.gans.checkpoint import load_generator
+from ganexplain.gans.checkpoint import load_searched
 from ganexplain.inputs.base import Input
 from ganexplain.networks.hooks import layer_shape, layers_responses, unit_response
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
@@ -72,7 +72,7 @@ class ResponsePart:
 def load_explained(config: ResponsesConfig) -> TargetNetwork:
     """The network that the settings name, adapted to the output of their GAN, if they name one."""
     device = pick_device(config.device)
-    generator_output = load_generator(Path(config.gan), device)[1] if config.gan else None
+    generator_output = load_searched(Path(config.gan), device)[1] if config.gan else None
     return load_target(NetworkSource.from_settings(config), generator_output, device)
 
 

@@ -32,6 +32,7 @@ from ganexplain.ascent.beyond import BEYOND
 from ganexplain.ascent.blocks import BlockSearch
 from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.match import MATCH, OBJECTIVES
+from ganexplain.ascent.mixture_prior import with_mixtures
 from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import SearchTask, shard_parts
@@ -66,8 +67,9 @@ def explain(
     direction, for settings out of range, and for checkpoints that do not belong together.
     An `executor` of any kind does the searches in place of the workers of the settings.
     """
-    config = _without_unused_weights(config)
+    asked = config = _without_unused_weights(config)
     check_settings(config)
+    config = with_mixtures(config)
     workers = Workers.of(config, executor)
     shard = _own_shard(config)
     if shard and overwrite:
@@ -78,19 +80,11 @@ def explain(
     # Errors of the inputs are found before --overwrite deletes anything.
     task, networks = SearchTask.open(config, shard)
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
-    with RunDirectory(out, "explain", config, overwrite, resume, share) as run:
+    with RunDirectory(out, "explain", asked, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
-        for name, path in {
-            **NetworkSource.from_settings(config).files(),
-            "gan": Path(config.gan),
-        }.items():
-            run.used(name, path)
         for warning in task.warnings:
             progress.note(warning)
-        for target in task.aims:
-            path = given_path(Path(config.responses), target)
-            run.used(f"responses of {target.name}", path)
-        run.note_inputs()
+        _note_inputs(task, run)
         plan = _write_or_keep_plan(config, out, task.plan)
         parts = shard_parts(plan.all_parts(), shard)
         todo = parts_to_do(
@@ -111,6 +105,18 @@ def explain(
             if meta.lost and (words := meta.lost.in_words(config.examples)):
                 progress.note(f"{name}: {words}")
         return merged
+
+
+def _note_inputs(task: SearchTask, run: RunDirectory) -> None:
+    """Record the files of the networks and of the real excerpts that a search aims at."""
+    config = task.config
+    for name, path in NetworkSource.from_settings(config).files().items():
+        run.used(name, path)
+    run.used("gan", Path(config.gan))
+    for target in task.aims:
+        path = given_path(Path(config.responses), target)
+        run.used(f"responses of {target.name}", path)
+    run.note_inputs()
 
 
 def _results(found: Mapping[str, ExplanationMeta]) -> JsonObject:

@@ -12,7 +12,7 @@ from ganexplain.config import LayersConfig
 from ganexplain.corpora.single import load_example
 from ganexplain.errors import UsageError
 from ganexplain.files.checkpoints import is_checkpoint
-from ganexplain.gans.checkpoint import load_generator
+from ganexplain.gans.checkpoint import load_searched
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.adapter import OUTPUT, axes_of_layers, layer_type, named_layers
 from ganexplain.networks.axes.unit_axes import plain_axes
@@ -28,7 +28,7 @@ def layers(config: LayersConfig, progress: Progress, overwrite: bool = False) ->
     Raises the errors of loading the network, and BadFile for an example that cannot be read.
     """
     device = pick_device(config.device)
-    generator_output = load_generator(Path(config.gan), device)[1] if config.gan else None
+    generator_output = load_searched(Path(config.gan), device)[1] if config.gan else None
     explained = load_target(_source(config), generator_output, device)
     network, input_spec = explained.network, explained.front_end
     if config.example:

@@ -1,0 +1,68 @@
+"""Real excerpts and their mixtures in place of a GAN: few dimensions, each a change of a sound."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ganexplain.inputs.base import Input
+from ganexplain.networks.bridges.bridge import bridge_between
+
+SOURCES = 24  # excerpts that are mixed
+FILTERS = 8  # bands of the filter, equally spaced in log frequency
+LOWEST_HZ = 50.0
+STEP_DB = 6.0  # of a band, and of the whole, for a latent of one
+SHARPNESS = 2.0  # of the softmax that makes shares of latents: one or two excerpts are heard
+SHIFT = 0.25  # of the length of an excerpt, for a latent of one
+
+
+class MixtureGenerator(nn.Module):
+    """Latents (B, Z) ~ N(0, I) -> inputs of `input_spec`, made of mixtures of K real excerpts.
+
+    A latent has K numbers whose softmax is the share of each excerpt, K shifts in time, the levels
+    of eight bands and that of the whole. A shift moves what leaves the excerpt at its end to its
+    start. The buffer `excerpts` (K, W) has waveforms of `sound`; `mean` only says on which device
+    they are.
+    """
+
+    excerpts: Tensor
+    filters: Tensor
+    mean: Tensor
+
+    def __init__(self, sound: Input, input_spec: Input, sources: int = SOURCES) -> None:
+        super().__init__()
+        self.sound, self.sources, (self.samples,) = sound, sources, sound.shape
+        self.latent_size = 2 * sources + FILTERS + 1
+        self.register_buffer("excerpts", torch.zeros(sources, self.samples))
+        self.register_buffer("filters", _filters(sound), persistent=False)
+        self.register_buffer("mean", torch.zeros(1), persistent=False)
+        self.bridge = bridge_between(sound, input_spec, "", "")
+
+    def forward(self, latent: Tensor) -> Tensor:
+        """Inputs (B, ...) for latents (B, Z)."""
+        inputs: Tensor = self.bridge(self.sounds(latent))
+        return inputs
+
+    def sounds(self, latent: Tensor) -> Tensor:
+        """Waveforms (B, W) for latents (B, Z)."""
+        k = self.sources
+        shares, shifts, levels = latent.split([k, k, FILTERS + 1], dim=1)
+        spectra = torch.fft.rfft(self.excerpts)
+        turns = torch.arange(spectra.shape[1], device=latent.device) * (-2 * math.pi * SHIFT)
+        shares = (SHARPNESS * shares).softmax(1)
+        mixed = torch.zeros_like(spectra[:1])
+        for share, shift, spectrum in zip(shares.T, shifts.T, spectra, strict=True):
+            turned = torch.polar(share[:, None].expand(-1, turns.numel()), shift[:, None] * turns)
+            mixed = mixed + turned * spectrum
+        decibels = STEP_DB * (levels[:, :FILTERS] @ self.filters + levels[:, FILTERS:])
+        return torch.fft.irfft(mixed * torch.pow(10.0, decibels / 20), n=self.samples)
+
+
+def _filters(sound: Input) -> Tensor:
+    """Weights (FILTERS, bins) of the bands in each bin: triangles that add up to one."""
+    hertz = torch.fft.rfftfreq(*sound.shape, 1 / sound.sound_rate).clamp_min(LOWEST_HZ)
+    highest = math.log(sound.sound_rate / 2 / LOWEST_HZ)
+    place = (hertz / LOWEST_HZ).log() / highest * (FILTERS - 1)
+    return (1 - (place - torch.arange(FILTERS)[:, None]).abs()).clamp_min(0)
