@@ -721,6 +721,8 @@ def train_explainer(
     target: str = "predicted",
     teacher: str = "occlusion",
     occlusion_grid: int = 8,
+    passes: int = 60000,
+    coalitions: int = 16,
     examples: int = 400,
     shuffled: int = 1,
     held_out: int = 64,
@@ -782,19 +784,26 @@ def train_explainer(
         layer: Convolution whose map is learned (cgan) or whose features become parts; empty: the
             last one.
         target: cgan: class to explain, or `predicted`.
-        teacher: cgan: maps to learn, by occlusion (of a grid) or grad-cam (of layer).
-        occlusion_grid: cgan, teacher occlusion: maximum number of squares along each axis.
-        examples: cgan: number of training inputs with a map.
+        teacher: cgan: maps to learn, shapley (from responses to random coalitions of squares), or
+            the exact maps of a few inputs, by occlusion (of squares) or grad-cam (of layer).
+        occlusion_grid: cgan, teacher shapley, occlusion: maximum number of squares along each axis.
+        passes: cgan, teacher shapley: inputs passed through the classifiers in the training.
+        coalitions: cgan, teacher shapley: random coalitions of squares of each input, an even
+            number.
+        examples: cgan, teacher occlusion, grad-cam: number of training inputs with a map.
         shuffled: cgan: networks with shuffled weights to learn from beside each classifier, so that
-            the map depends on the network and not on the input alone.
+            the map depends on the network and not on the input alone (teacher shapley: 0 for none,
+            else every fourth update is on one).
         held_out: Inputs of the validation split used for evaluation.
-        generator: cgan: generator, lsft (one map per block) or gsft (all maps in each block).
-        gradient: cgan: add the input times the gradient as a condition.
+        generator: cgan, teacher occlusion, grad-cam: generator, lsft (one map per block) or gsft
+            (all maps in each block).
+        gradient: cgan: add the input times the gradient as a condition (teacher shapley: the
+            contributions of input and convolutions).
         size: cgan: maximum number of cells along the longer axis of a map; 0: the size of the
             input.
         width: cgan: features of the generator and the discriminator.
-        l1_weight: cgan: weight of the mean absolute error.
-        adversarial_weight: cgan: weight of the adversarial loss.
+        l1_weight: cgan, teacher occlusion, grad-cam: weight of the mean absolute error.
+        adversarial_weight: cgan, teacher occlusion, grad-cam: weight of the adversarial loss.
         discriminator_every: cgan: generator updates per discriminator update.
         discriminator_rate: cgan: learning rate of the discriminator (Adam).
         clip: cgan: maximum gradient norm; 0: no clipping.
@@ -805,7 +814,8 @@ def train_explainer(
         share_weight: parts: weight of -log p, where p is the share of the parts.
         top: parts: inputs kept for each filter.
         shown: parts: number of filters on the page, in order of weight.
-        steps: Number of updates; 0: 1500 for cgan, 400 for parts.
+        steps: Number of updates; 0: as many as passes allows for cgan with teacher shapley, 1500
+            with another, 400 for parts.
         batch_size: Inputs per update; 0: 8 for cgan, 32 for parts.
         learning_rate: Learning rate (Adam).
         look_every: Updates between evaluations on held-out inputs.

@@ -34,6 +34,20 @@ def target_logits(outputs: Tensor, targets: Tensor) -> Tensor:
     return outputs.gather(1, targets[:, None])[:, 0]
 
 
+def target_odds(outputs: Tensor, targets: Tensor, kind: str) -> Tensor:
+    """Return log-odds (B,) of classes `targets` (B,) by outputs (B, K), to differentiate.
+
+    `kind` is that of the outputs; of `activations` it is the unit's own value.
+    """
+    targets = targets.to(outputs.device)[:, None]
+    if kind == "activations":
+        return outputs.gather(1, targets)[:, 0]
+    logits = class_logits(outputs, kind)
+    others = torch.zeros_like(logits, dtype=torch.bool).scatter(1, targets, True)
+    odds = logits.gather(1, targets)[:, 0] - logits.masked_fill(others, -torch.inf).logsumexp(1)
+    return odds.to(outputs.dtype)
+
+
 class Scorer:
     """Scores of one class, or of one unit, for batches of inputs; `passes` counts inputs.
 
@@ -78,6 +92,11 @@ class Scorer:
         if self.outputs == "probabilities":
             return class_logits(outputs, self.outputs)[:, self.target]
         return target_logits(outputs, torch.full((len(outputs),), self.target))
+
+    def differentiable_odds(self, inputs: Tensor) -> Tensor:
+        """Return the target's log-odds or activation (B,) with its graph."""
+        outputs = self.model(inputs.clone())
+        return target_odds(outputs, torch.full((len(outputs),), self.target), self.outputs)
 
     @torch.no_grad()
     def class_values(self, inputs: Tensor) -> np.ndarray:

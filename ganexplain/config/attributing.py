@@ -20,6 +20,7 @@ from ganexplain.config.shared import (
     NamesNetwork,
     Trains,
 )
+from ganexplain.errors import UsageError
 
 WIDEST = 256  # features of a generator of maps
 MOST_SUBSETS = 10**7  # more take gigabytes, and days
@@ -137,31 +138,57 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     )
     target: str = setting("cgan: class to explain, or `predicted`.", "predicted")
     teacher: str = setting(
-        "cgan: maps to learn, by occlusion (of a grid) or grad-cam (of --layer).", "occlusion"
+        "cgan: maps to learn, shapley (from responses to random coalitions of squares), or the "
+        "exact maps of a few inputs, by occlusion (of squares) or grad-cam (of --layer).",
+        "occlusion",
     )
     occlusion_grid: int = setting(
-        "cgan, --teacher occlusion: maximum number of squares along each axis.", 8, 2
+        "cgan, --teacher shapley, occlusion: maximum number of squares along each axis.", 8, 2
     )
-    examples: int = setting("cgan: number of training inputs with a map.", 400, 1)
+    passes: int = setting(
+        "cgan, --teacher shapley: inputs passed through the classifiers in the training.",
+        60_000,
+        1,
+        extends=True,
+    )
+    coalitions: int = setting(
+        "cgan, --teacher shapley: random coalitions of squares of each input, an even number.",
+        16,
+        2,
+    )
+    examples: int = setting(
+        "cgan, --teacher occlusion, grad-cam: number of training inputs with a map.", 400, 1
+    )
     shuffled: int = setting(
         "cgan: networks with shuffled weights to learn from beside each classifier, so that "
-        "the map depends on the network and not on the input alone.",
+        "the map depends on the network and not on the input alone (--teacher shapley: 0 for none, "
+        "else every fourth update is on one).",
         1,
         0,
     )
     held_out: int = setting("Inputs of the validation split used for evaluation.", 64, 1)
     generator: str = setting(
-        "cgan: generator, lsft (one map per block) or gsft (all maps in each block).", "lsft"
+        "cgan, --teacher occlusion, grad-cam: generator, lsft (one map per block) or gsft (all "
+        "maps in each block).",
+        "lsft",
     )
-    gradient: bool = setting("cgan: add the input times the gradient as a condition.", True)
+    gradient: bool = setting(
+        "cgan: add the input times the gradient as a condition (--teacher shapley: the "
+        "contributions of input and convolutions).",
+        True,
+    )
     size: int = setting(
         "cgan: maximum number of cells along the longer axis of a map; 0: the size of the input.",
         24,
         0,
     )
     width: int = setting("cgan: features of the generator and the discriminator.", 16, 8, WIDEST)
-    l1_weight: float = setting("cgan: weight of the mean absolute error.", 100.0, 0)
-    adversarial_weight: float = setting("cgan: weight of the adversarial loss.", 1.0, 0)
+    l1_weight: float = setting(
+        "cgan, --teacher occlusion, grad-cam: weight of the mean absolute error.", 100.0, 0
+    )
+    adversarial_weight: float = setting(
+        "cgan, --teacher occlusion, grad-cam: weight of the adversarial loss.", 1.0, 0
+    )
     discriminator_every: int = setting("cgan: generator updates per discriminator update.", 4, 1)
     discriminator_rate: float = setting("cgan: learning rate of the discriminator (Adam).", 1e-3, 0)
     clip: float = setting("cgan: maximum gradient norm; 0: no clipping.", 10.0, 0)
@@ -179,7 +206,13 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     )
     top: int = setting("parts: inputs kept for each filter.", 5, 1)
     shown: int = setting("parts: number of filters on the page, in order of weight.", 12, 1)
-    steps: int = setting("Number of updates; 0: 1500 for cgan, 400 for parts.", 0, 0, extends=True)
+    steps: int = setting(
+        "Number of updates; 0: as many as --passes allows for cgan with --teacher shapley, 1500 "
+        "with another, 400 for parts.",
+        0,
+        0,
+        extends=True,
+    )
     batch_size: int = setting("Inputs per update; 0: 8 for cgan, 32 for parts.", 0, 0)
     learning_rate: float = setting("Learning rate (Adam).", 1e-3, 0)
     look_every: int = setting("Updates between evaluations on held-out inputs.", 100, 1)
@@ -192,9 +225,25 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     BY_METHOD: ClassVar = {"cgan": (1500, 8), "parts": (400, 32)}  # steps and batch size
 
     def of_method(self) -> TrainExplainerConfig:
-        """The config with each 0 replaced by the default of its method."""
+        """The config with each 0 replaced by the default of its method.
+
+        Raises UsageError for a budget of passes that is too small for one update.
+        """
         steps, batch_size = self.BY_METHOD.get(self.method, (0, 0))
-        return replace(self, steps=self.steps or steps, batch_size=self.batch_size or batch_size)
+        batch_size = self.batch_size or batch_size
+        if self.by_passes:
+            each = batch_size * (2 + self.coalitions)
+            steps = self.passes // each
+            if not (steps or self.steps):
+                raise UsageError(
+                    f"--passes {self.passes}: one update takes {each}; give at least that"
+                )
+        return replace(self, steps=self.steps or steps, batch_size=batch_size)
+
+    @property
+    def by_passes(self) -> bool:
+        """Whether the number of updates follows from `passes`."""
+        return self.method == "cgan" and self.teacher == "shapley"
 
     PRESETS: ClassVar[Mapping[str, Preset]] = {
         "small": {},

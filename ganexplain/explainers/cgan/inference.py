@@ -181,7 +181,7 @@ class CganAnswer:
         return LearnedMap(enlarged(area, *x.shape[-2:]), details)
 
 
-def load_cgan(found: ExplainerFile, device: torch.device) -> CganAnswer:
+def load_map_answer(found: ExplainerFile, device: torch.device) -> CganAnswer:
     """Load an `explainer.pt` of this method; ValueError for weights that are not finite."""
     settings = GeneratorSettings.from_file(found)
     weights = found.content["weights"]

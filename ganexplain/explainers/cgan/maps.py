@@ -6,6 +6,7 @@ After Akash Guna R T, Benitez and Sikha (arXiv 2301.08067; KBS 302, 2024) and th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,41 @@ def to_signed_range(maps: Tensor) -> Tensor:
     return 0.5 + maps / (2 * maps.abs().amax(dim=(-2, -1), keepdim=True).clamp_min(1e-30))
 
 
+@dataclass(frozen=True)
+class Backward:
+    """A pass of inputs (B, *S): its logits (B,), and the gradients of their sum.
+
+    `layers` are the outputs of the convolutions, in the order of the pass, each with its gradient,
+    which is None if the logits do not depend on it; `by_input` is the gradient by the inputs.
+    """
+
+    logits: Tensor
+    layers: dict[str, tuple[Tap, Tensor | None]]
+    by_input: Tensor
+
+
+def gradients_of_pass(
+    network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
+) -> Backward:
+    """Run a pass of inputs (B, *S) and a gradient; arguments, errors as maps_and_gradient."""
+    leaf = x.detach().requires_grad_(True)
+    known = convolutions(network, (1, 2))
+    modules = {name: find_layer(network, name) for name in known}
+    with torch.enable_grad(), gradient_errors_named(network, logits) as watched:
+        with tap_outputs(network, modules) as taps:
+            found = watched(leaf)
+            total = found.sum()
+        if not taps:
+            raise UsageError("the network runs no convolution, of which maps could be made")
+        tapped = {name: tap for name, tap in taps.items() if tap.edges}
+        if not (tapped and total.requires_grad):
+            cause = find_gradient_fault(network, logits, x) or "it does not depend on them"
+            raise UsageError(f"no gradient of the output reaches the convolutions: {cause}")
+        *gradients, by_input = gradients_at(total, [*tapped.values(), Tap.of(leaf)])
+    layers = dict(zip(tapped, zip(tapped.values(), gradients, strict=True), strict=True))
+    return Backward(found.detach(), layers, torch.zeros_like(x) if by_input is None else by_input)
+
+
 def maps_and_gradient(
     network: nn.Module, logits: Callable[[Tensor], Tensor], x: Tensor
 ) -> tuple[dict[str, Tensor], Tensor]:
@@ -48,24 +84,17 @@ def maps_and_gradient(
     Raises:
         UsageError: the network has no convolution, or no gradient reaches one.
     """
-    leaf = x.detach().requires_grad_(True)
-    known = convolutions(network, (1, 2))
-    modules = {name: find_layer(network, name) for name in known}
-    with torch.enable_grad(), gradient_errors_named(network, logits) as watched:
-        with tap_outputs(network, modules) as taps:
-            total = watched(leaf).sum()
-        if not taps:
-            raise UsageError("the network runs no convolution, of which maps could be made")
-        tapped = {name: tap for name, tap in taps.items() if tap.edges}
-        if not (tapped and total.requires_grad):
-            cause = find_gradient_fault(network, logits, x) or "it does not depend on them"
-            raise UsageError(f"no gradient of the output reaches the convolutions: {cause}")
-        *gradients, by_input = gradients_at(total, [*tapped.values(), Tap.of(leaf)])
+    found = gradients_of_pass(network, logits, x)
+    return layer_maps(found, x.shape), found.by_input
+
+
+def layer_maps(found: Backward, shape: Sequence[int]) -> dict[str, Tensor]:
+    """Return the maps (B, H, W) of maps_and_gradient for inputs of a shape (B, ..., H, W)."""
     maps = {
-        name: to_unit_range(enlarged(_weighted(tap, gradient), *x.shape[-2:]))
-        for (name, tap), gradient in zip(tapped.items(), gradients, strict=True)
+        name: to_unit_range(enlarged(_weighted(tap, gradient), *shape[-2:]))
+        for name, (tap, gradient) in found.layers.items()
     }
-    return dict(reversed(maps.items())), torch.zeros_like(x) if by_input is None else by_input
+    return dict(reversed(maps.items()))
 
 
 def input_times_gradient(x: Tensor, gradient: Tensor, mean: Tensor) -> Tensor:
