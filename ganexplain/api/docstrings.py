@@ -81,7 +81,8 @@ EXAMPLES = {
 (1, 80, 115)
 """,
     "false-alarms": """
->>> alarms = false_alarms("sample_data/audio", network, most=1, segments="2x4", edits=False)
+>>> alarms = false_alarms("sample_data/audio", network, most=1, segments="2x4", edits=False,
+...                       generated=0)
 >>> alarms.result.classes[0].name
 'sing'
 """,

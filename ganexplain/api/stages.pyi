@@ -416,6 +416,7 @@ def false_alarms(
     hop_seconds: float = 0.0,
     segments: str = "8x16",
     most: int = 100,
+    generated: int = 4,
     edits: bool = True,
     seed: int = 0,
     workers: str | int = 1,
@@ -456,6 +457,8 @@ def false_alarms(
         segments: Segments of which a cause consists: columns x rows (times x bands).
         most: Number of alarms of each class that are explained, the highest scores of each
             recording first.
+        generated: Number of sounds to generate for each class that has alarms or is named: mixtures
+            of excerpts without it that are taken for it.
         edits: Search the smallest edit of the first excerpt of each group, as `counterfactual`
             does; black boxes have none.
         seed: Seed of all random draws.
@@ -493,7 +496,8 @@ def false_alarms(
         GanexplainError: The command fails; the message names the file and the remedy.
 
     Example:
-        >>> alarms = false_alarms("sample_data/audio", network, most=1, segments="2x4", edits=False)
+        >>> alarms = false_alarms("sample_data/audio", network, most=1, segments="2x4", edits=False,
+        ...                       generated=0)
         >>> alarms.result.classes[0].name
         'sing'
     """

@@ -58,12 +58,27 @@ class AlarmGroup:
 
 
 @dataclass(frozen=True)
+class GeneratedSound:
+    """A mixture of excerpts without a class, with its score as written to a file and read.
+
+    If it `fires`, it is taken for the class, and bands and spans are what in it causes that.
+    """
+
+    sound: str
+    score: float
+    fires: bool
+    bands_hz: tuple[Range, ...]
+    spans_s: tuple[Range, ...]
+
+
+@dataclass(frozen=True)
 class ClassAlarms:
     """How often excerpts without a class are taken for it, and why.
 
     `share` is that of all `excerpts`, `recordings_share` that of `recordings` with an alarm, each
     with its 95 % interval over recordings. `groups` are of the `explained` alarms: as many as were
-    asked for, but for those that are none any more once they were written and read.
+    asked for, but for those that are none any more once they were written and read. `generated`
+    are the sounds made of excerpts without it, the highest score first.
     """
 
     name: str
@@ -77,6 +92,7 @@ class ClassAlarms:
     recordings_interval: Range
     explained: int
     groups: tuple[AlarmGroup, ...]
+    generated: tuple[GeneratedSound, ...]
     page: str
 
 
@@ -112,8 +128,9 @@ class FalseAlarms:
         pages = [each.page for each in self.classes if each.page]
         groups = [group for each in self.classes for group in each.groups]
         sounds = [path for group in groups for path in group.sounds]
+        made = [sound.sound for each in self.classes for sound in each.generated]
         edited = [path for group in groups if group.edit for path in group.edit.sounds]
-        return [Path(path) for path in (*pages, *sounds, *edited)]
+        return [Path(path) for path in (*pages, *sounds, *made, *edited)]
 
     def to_json(self) -> JsonObject:
         """The document."""

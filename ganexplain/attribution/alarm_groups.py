@@ -16,10 +16,10 @@ from ganexplain.artifacts.false_alarms import (
     ExplainedAlarms,
     RecordingAlarms,
 )
+from ganexplain.attribution.alarm_sounds import GeneratedClass
 from ganexplain.attribution.alarms import AlarmTask
 from ganexplain.attribution.causes import Cause
 from ganexplain.audio.io import encode_flac, load_excerpt, read_duration
-from ganexplain.audio.log_mel import log_mel
 from ganexplain.audio.round_trip import as_heard
 from ganexplain.audio.sonify import limit_peak
 from ganexplain.corpora.single import split_seconds
@@ -28,7 +28,12 @@ from ganexplain.files.names import safe_name_part
 from ganexplain.metrics.bootstrap import interval, resample_rows
 from ganexplain.metrics.grouping import group_profiles, most_central
 from ganexplain.metrics.shares import exact_interval
-from ganexplain.report.false_alarms_page import HeardGroup, HeardSound, false_alarms_page
+from ganexplain.report.false_alarms_page import (
+    HeardClass,
+    HeardGroup,
+    HeardSound,
+    false_alarms_page,
+)
 
 SOUNDS = ("whole", "without", "alone", "softer")  # of a group, in the names of its files
 COMMON = 0.5  # share of the causes of a group that have a band
@@ -67,7 +72,7 @@ def count_alarms(task: AlarmTask, number: int, heard: Sequence[RecordingAlarms])
     excerpts = excerpts[excerpts > 0]
     name, count, fired = task.classes[number], len(excerpts), int((alarms > 0).sum())
     if not count:
-        return ClassAlarms(name, 0, 0, 0.0, (0.0, 1.0), 0, 0, 0.0, (0.0, 1.0), 0, (), "")
+        return ClassAlarms(name, 0, 0, 0.0, (0.0, 1.0), 0, 0, 0.0, (0.0, 1.0), 0, (), (), "")
     among = exact_interval(fired / count, count)
     share, bounds = alarms.sum() / excerpts.sum(), among
     if fired and count > 1:  # else nothing varies, or nothing can be seen to
@@ -77,7 +82,7 @@ def count_alarms(task: AlarmTask, number: int, heard: Sequence[RecordingAlarms])
         bounds = (float(low), float(high))
     return ClassAlarms(
         name, int(excerpts.sum()), int(alarms.sum()), float(share), bounds, count, fired,
-        fired / count, among, 0, (), "",
+        fired / count, among, 0, (), (), "",
     )  # fmt: skip
 
 
@@ -178,10 +183,12 @@ class ClassFiles:
         found: ClassAlarms,
         groups: Sequence[AlarmGroup],
         edits: Sequence[EditedExcerpt | None],
+        generated: GeneratedClass | None,
     ) -> ClassAlarms:
-        """Write them, if there are alarms; the class with its groups."""
-        if not found.alarms:
+        """Write them, if there are alarms or generated sounds; the class with its groups."""
+        if not (found.alarms or generated):
             return found
+        made = generated.heard(self.task) if generated else []
         edits = [*edits, *[None] * (len(groups) - len(edits))]
         heard = [self._group(k, *each) for k, each in enumerate(zip(groups, edits, strict=True), 1)]
         page = self.out / f"{safe_name_part(found.name)}.html"
@@ -189,11 +196,13 @@ class ClassFiles:
             found,
             explained=sum(len(each.group.alarms) for each in heard),
             groups=tuple(each.group for each in heard),
+            generated=generated.sounds if generated else (),
             page=str(page),
         )
-        write_text(
-            page, false_alarms_page(found, heard, self.task.segments.view, self.task.source.name)
-        )
+        task = self.task
+        heard_class = HeardClass(heard, made, task.sound.sample_rate)
+        shown = false_alarms_page(found, heard_class, task.segments.view, task.source.name)
+        write_text(page, shown)
         return found
 
     def _group(self, place: int, group: AlarmGroup, edit: EditedExcerpt | None) -> HeardGroup:
@@ -215,14 +224,7 @@ class ClassFiles:
             files.append(self.out / f"{stem}.flac")
             write_bytes(files[-1], encode_flac(limit_peak(waveform), rate))
         sounds = [
-            HeardSound(name, waveform, self._mel(waveform), float(score))
+            HeardSound(name, waveform, task.log_mel(waveform), float(score))
             for name, waveform, score in zip(names, waveforms, scores, strict=False)
         ]
-        return HeardGroup(replace(group, sounds=tuple(map(str, files)), edit=edit), sounds, rate)
-
-    def _mel(self, waveform: np.ndarray) -> np.ndarray:
-        """The log-mel (F, T) in which the cause was found."""
-        view = self.task.segments.view
-        long_enough = np.pad(waveform, (0, max(0, view.excerpt_samples - waveform.size)))
-        mel: np.ndarray = log_mel(long_enough, view).T
-        return mel
+        return HeardGroup(replace(group, sounds=tuple(map(str, files)), edit=edit), sounds)

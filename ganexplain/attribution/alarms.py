@@ -12,6 +12,7 @@ import torch
 from ganexplain.artifacts.false_alarms import RecordingAlarms
 from ganexplain.attribution.causes import CauseFinder, Segmentation
 from ganexplain.audio.io import load_excerpt
+from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.config.alarms import EVERY, FalseAlarmsConfig
 from ganexplain.corpora.cache import cache_directory, cached_waveform
@@ -70,6 +71,10 @@ class AlarmTask:
             opened, kind=kind, classes=classes, targets=_targets(config.target, classes, kind)
         )
 
+    def is_named(self, number: int) -> bool:
+        """Whether a class was asked for by its name, or is that of two."""
+        return len(self.targets) == 1 or self.classes[number] in self.config.target
+
     @property
     def hop(self) -> int:
         """Samples from the start of an excerpt to that of the next."""
@@ -123,15 +128,15 @@ class AlarmTask:
         rate, length = self.sound.sample_rate, self.sound.samples
         whole = cached_waveform(recording.path, rate, cache_directory(self.config.cache))
         starts = np.arange(0, max(len(whole) - length, 0) + 1, self.hop)
-        without = self._without(recording, starts)
+        without = {number: self.without(recording, starts, number) for number in self.targets}
         counts = np.zeros(len(self.classes), dtype=np.int64)
         found: list[tuple[int, int, float]] = []
         for at in range(0, len(starts), BATCH):
             few = starts[at : at + BATCH]
             outputs = self.outputs(np.stack([_cut(whole, start, length) for start in few]))
             scores = self.scores(outputs)
-            for number in self.targets:
-                own = without[number][at : at + BATCH]
+            for number, known in without.items():
+                own = known[at : at + BATCH]
                 counts[number] += own.sum()
                 fires = np.flatnonzero(own & (self.margins(outputs, number) > 0))
                 found += [(int(few[k]), number, float(scores[k, number])) for k in fires]
@@ -140,17 +145,22 @@ class AlarmTask:
             begins.astype(np.int64), numbers.astype(np.int64), values.copy(), counts, ()
         )
 
-    def _without(self, recording: Recording, starts: np.ndarray) -> dict[int, np.ndarray]:
-        """Whether excerpts at starts (M,) are known not to have a class, by its number."""
+    def without(self, recording: Recording, starts: np.ndarray, number: int) -> np.ndarray:
+        """Whether excerpts at starts (M,) are known to be without a class."""
         rate, known = self.sound.sample_rate, self.corpus.classes
-        begin, end = starts / rate, (starts + self.sound.samples) / rate
-        found = {}
-        for number in self.targets:
-            found[number] = np.ones(len(starts), dtype=bool)
-            if self.classes[number] in known:
-                label = known.index(self.classes[number])
-                found[number] = without_label(recording, label, begin, end)
-        return found
+        if self.classes[number] not in known:
+            return np.ones(len(starts), dtype=bool)
+        label = known.index(self.classes[number])
+        end = (starts + self.sound.samples) / rate
+        return without_label(recording, label, starts / rate, end)
+
+    def log_mel(self, waveform: np.ndarray) -> np.ndarray:
+        """The log-mel (F, T) of a waveform (W,) in which causes are found."""
+        view = self.segments.view
+        mel: np.ndarray = log_mel(
+            np.pad(waveform, (0, max(0, view.excerpt_samples - waveform.size))), view
+        ).T
+        return mel
 
     def _first(self) -> np.ndarray:
         """Noise, and the first excerpts of the first recordings, (N, W)."""

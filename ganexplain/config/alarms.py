@@ -50,6 +50,12 @@ class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
         100,
         1,
     )
+    generated: int = setting(
+        "Number of sounds to generate for each class that has alarms or is named: mixtures of "
+        "excerpts without it that are taken for it.",
+        4,
+        0,
+    )
     edits: bool = setting(
         "Search the smallest edit of the first excerpt of each group, as `counterfactual` does; "
         "black boxes have none.",

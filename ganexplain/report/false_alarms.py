@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganexplain.artifacts.false_alarms import Alarm, ClassAlarms, FalseAlarms, Range
+from ganexplain.artifacts.false_alarms import Alarm, ClassAlarms, FalseAlarms, GeneratedSound, Range
 
 NOTHING = "nothing whose removal ends it"
 
 
 def false_alarms_text(found: FalseAlarms) -> str:
     """Lines for each class: how often it is found where it is not, and what the causes are."""
-    silent = [each.name for each in found.classes if not each.alarms]
-    lines = [line for each in found.classes if each.alarms for line in _class_lines(each)]
+    silent = [each.name for each in found.classes if not each.page]
+    lines = [line for each in found.classes if each.page for line in _class_lines(each)]
     if silent:
         named = ", ".join(silent[:8]) + (f" and {len(silent) - 8} more" if silent[8:] else "")
         lines.append(f"no alarm: {named}")
@@ -28,6 +28,9 @@ def _class_lines(found: ClassAlarms) -> list[str]:
             f"        {first.excerpt}: {first.score:.3g}, "
             + (f"without {cause(first)} {first.removed_score:.3g}" if first.spans_s else NOTHING),
         ]
+    if made := found.generated:
+        fire = [each for each in made if each.fires]
+        lines.append(f"    generated without it: {len(fire)} of {len(made)} are taken for it")
     return [*lines, f"    to hear and see: {found.page}"]
 
 
@@ -40,8 +43,8 @@ def how_often(found: ClassAlarms) -> str:
     )
 
 
-def cause(alarm: Alarm) -> str:
-    """The bands and times of an alarm's cause."""
+def cause(alarm: Alarm | GeneratedSound) -> str:
+    """The bands and times of the cause of an alarm."""
     return f"{hertz(alarm.bands_hz)} at {seconds(alarm.spans_s)}"
 
 

@@ -38,21 +38,26 @@ class HeardSound:
 
 @dataclass(frozen=True)
 class HeardGroup:
-    """A group of alarms, and the sounds of the first one at a sample rate."""
+    """A group of alarms, and the sounds of the first one."""
 
     group: AlarmGroup
     sounds: Sequence[HeardSound]
+
+
+@dataclass(frozen=True)
+class HeardClass:
+    """The groups of a class and the sounds generated for it, at a sample rate."""
+
+    groups: Sequence[HeardGroup]
+    generated: Sequence[HeardSound]
     rate: int
 
 
-def false_alarms_page(
-    found: ClassAlarms, groups: Sequence[HeardGroup], view: FrontEnd, network: str
-) -> str:
+def false_alarms_page(found: ClassAlarms, heard: HeardClass, view: FrontEnd, network: str) -> str:
     """Return the page of a class, whose spectrograms are those of `view`."""
     title = f"What is taken for {found.name}?"
-    shown = [each.sounds[0].mel for each in groups]
-    silence = np.zeros((1, view.mel_bands, view.excerpt_frames), dtype=np.float32)
-    medium = medium_for(view, np.stack(shown) if shown else silence)
+    shown = [each.sounds[0].mel for each in heard.groups] or [each.mel for each in heard.generated]
+    medium = medium_for(view, np.stack(shown))
     body = element(
         "main",
         element("style", Markup(STYLE)),
@@ -60,24 +65,25 @@ def false_alarms_page(
             "header",
             element("p", "ganexplain false-alarms", class_="brand"),
             element("h1", title),
-            element("p", _guide(found, groups), class_="guide"),
+            element("p", _guide(found), class_="guide"),
             definitions(_facts(found), class_="answer"),
         ),
-        _causes(groups, medium),
-        _table(found),
+        _causes(heard, medium) if heard.groups else "",
+        _generated(found, heard, medium) if heard.generated else "",
+        _table(found) if heard.groups else "",
         provenance([Table("", [("network", network)])]),
     )
     return document(title, body, SCRIPTS)
 
 
-def _guide(found: ClassAlarms, groups: Sequence[HeardGroup]) -> str:
+def _guide(found: ClassAlarms) -> str:
     """What the page is about."""
     ended = sum(alarm.silenced for group in found.groups for alarm in group.alarms)
     return (
         f"Excerpts without {found.name}, of which the network says that they are. What causes an "
         "alarm was removed from the recording itself; what was left was written to a file, read "
         f"and asked about again. {ended} of {times(found.explained, 'alarm')} end without their "
-        f"cause. Alarms with causes alike are one of {times(len(groups), 'group')}."
+        f"cause. Alarms with causes alike are one of {times(len(found.groups), 'group')}."
     )
 
 
@@ -92,18 +98,57 @@ def _facts(found: ClassAlarms) -> list[tuple[str, str]]:
     ]
 
 
-def _causes(groups: Sequence[HeardGroup], medium: Medium) -> Markup:
+def _causes(heard: HeardClass, medium: Medium) -> Markup:
     return element(
         "section",
         element("h2", "The causes", id="causes"),
         element("p", "The signed number under a picture is the network’s score.", class_="note"),
         element("div", medium.legend, class_="legend"),
-        [row(_row(k, each), medium) for k, each in enumerate(groups, 1)],
+        [row(_row(k, each, heard.rate), medium) for k, each in enumerate(heard.groups, 1)],
         aria_labelledby="causes",
     )
 
 
-def _row(place: int, heard: HeardGroup) -> Row:
+def _generated(found: ClassAlarms, heard: HeardClass, medium: Medium) -> Markup:
+    """What was generated from excerpts without the class."""
+    fire = [each for each in found.generated if each.fires]
+    facts = tuple(
+        (f"generated {k}", cause(each) if each.spans_s else NOTHING)
+        for k, each in enumerate(found.generated, 1)
+        if each.fires
+    )
+    shown = Row(
+        kind="chosen generated",
+        heading=f"{len(fire)} of {len(found.generated)} are taken for {found.name}",
+        setting="what causes it",
+        facts=facts,
+        excerpts=_excerpts(heard.generated, heard.rate),
+        against_real=False,
+    )
+    return element(
+        "section",
+        element("h2", f"Generated, with no {found.name} in it", id="generated"),
+        element("p", "Mixtures of excerpts that are known to be without it, shifted, filtered and "
+                "made louder or softer, to be taken for it as much as possible.", class_="note"),
+        row(shown, medium),
+        aria_labelledby="generated",
+    )  # fmt: skip
+
+
+def _excerpts(sounds: Sequence[HeardSound], rate: int) -> list[Excerpt]:
+    """Sounds as panels of a row."""
+    return [
+        Excerpt(
+            each.mel,
+            each.score,
+            each.name,
+            (Sound("listen", encode_flac(limit_peak(each.waveform), rate)),),
+        )
+        for each in sounds
+    ]
+
+
+def _row(place: int, heard: HeardGroup, rate: int) -> Row:
     """A group as a row of what is heard of its first alarm."""
     group, first = heard.group, heard.group.alarms[0]
     facts = [("shown", first.excerpt), ("its cause", cause(first) if first.spans_s else NOTHING)]
@@ -116,15 +161,7 @@ def _row(place: int, heard: HeardGroup) -> Row:
         setting=f"in {times(group.recordings, 'recording')}; {percent(group.silenced)} end "
         "without their cause",
         facts=tuple(facts),
-        excerpts=[
-            Excerpt(
-                each.mel,
-                each.score,
-                each.name,
-                (Sound("listen", encode_flac(limit_peak(each.waveform), heard.rate)),),
-            )
-            for each in heard.sounds
-        ],
+        excerpts=_excerpts(heard.sounds, rate),
         against_real=False,
     )
 

@@ -23,6 +23,7 @@ from ganexplain.attribution.alarm_groups import (
     explain_alarms,
     group_alarms,
 )
+from ganexplain.attribution.alarm_sounds import ITERATIONS, GeneratedClass, generate_sounds
 from ganexplain.attribution.alarms import AlarmTask
 from ganexplain.config import CounterfactualConfig, FalseAlarmsConfig
 from ganexplain.corpora.recordings import Recording
@@ -74,15 +75,16 @@ def false_alarms(
         heard = parted.listen()
         note_skipped(progress, [reason for each in heard for reason in each.skipped])
         explained = parted.explain(heard)
+        generated = parted.generate(heard)
         classes = []
         for number in task.targets:
             found = count_alarms(task, number, heard)
             if not found.excerpts:
                 progress.note(f"{found.name}: no excerpt is known to be without it; left out")
                 continue
-            groups = group_alarms(task, number, explained)
+            groups, made = group_alarms(task, number, explained), generated.get(number)
             edits = _edits(task, number, groups, out, progress) if config.edits else []
-            classes.append(ClassFiles(task, number, out).write(found, groups, edits))
+            classes.append(ClassFiles(task, number, out).write(found, groups, edits, made))
         if not classes:
             raise UsageError(
                 f"{task.corpus.name}: no {task.sound.seconds:g} s of it are labelled as without "
@@ -110,6 +112,13 @@ class ExplainPart(NumberedPart):
     file: str
     starts: tuple[int, ...]
     classes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class GeneratePart(NumberedPart):
+    """The sounds to generate for a class, by its number."""
+
+    target: int
 
 
 @dataclass(frozen=True)
@@ -149,6 +158,29 @@ class Parted:
             parts, work
         )
 
+    def generate(self, heard: Sequence[RecordingAlarms]) -> dict[int, GeneratedClass]:
+        """Sounds that are taken for each class that has alarms or was named."""
+        task, number = self.task, len(heard) + len(self.task.corpus.recordings)
+        alarmed = {each for one in heard for each in one.classes.tolist()}
+        units = ITERATIONS * task.config.generated
+        parts = [
+            GeneratePart(number + k, units, each)
+            for k, each in enumerate(task.targets)
+            if units
+            and (each in alarmed or task.is_named(each))
+            and any(one.excerpts[each] for one in heard)
+        ]
+        opened = Generate(task.config, self.out, task)
+        work = PartWork(
+            GeneratedClass, Generate, (self._settings, self.out), opened,
+            files=lambda part, found: (Path(each.sound) for each in found.sounds),
+        )  # fmt: skip
+        worth_it = self._on_cpu and len(parts) > 1
+        found = PartedRun(self.out, self.workers, self.progress, "generating", worth_it).results(
+            parts, work
+        )
+        return {part.target: one for part, one in zip(parts, found, strict=True) if one.sounds}
+
     @property
     def _settings(self) -> FalseAlarmsConfig:
         """The settings of workers, which need not guess the kind of the outputs again."""
@@ -185,6 +217,17 @@ class Explain:
         """Explain the alarms of a recording."""
         named = zip(part.starts, part.classes, strict=True)
         return explain_alarms(self.task, Path(part.file), list(named), progress.advance)
+
+
+class Generate:
+    """Generates the sounds of classes, in any process."""
+
+    def __init__(self, config: FalseAlarmsConfig, out: Path, task: AlarmTask | None = None) -> None:
+        self.task, self.out = task or AlarmTask.open(config), out
+
+    def __call__(self, part: GeneratePart, progress: Progress) -> GeneratedClass:
+        """Generate the sounds of a class."""
+        return generate_sounds(self.task, part.target, self.out, progress.advance)
 
 
 def _edits(

@@ -79,7 +79,7 @@ def their_logits(folder: Path, sound: Path) -> float:
 
 @pytest.fixture(scope="module")
 def found(folder: Path) -> FalseAlarms:
-    return false_alarms(settings(folder), folder / "run", NullProgress())
+    return false_alarms(settings(folder, generated=1), folder / "run", NullProgress())
 
 
 def test_each_alarm_has_the_band_and_the_time_of_its_tone(found: FalseAlarms) -> None:
@@ -115,14 +115,26 @@ def test_the_page_and_the_text_name_the_cause(
     (bunting,) = found.classes
     page = Path(bunting.page).read_text()
     ((low, high),) = bunting.groups[0].bands_hz
-    assert f"3 alarms: {low:,.0f}-{high:,.0f} Hz" in page and page.count("<audio") == 8
+    assert f"3 alarms: {low:,.0f}-{high:,.0f} Hz" in page and page.count("<audio") == 8 + 1
     assert "4 of 12" in page and "4 of 4 alarms end without their cause" in page
     words = ("--corpus", folder / "field", "--model", f"{folder / 'their.py'}:bunting")
-    more = ("--input", folder / "their.toml", "--segments", "4x8", "--most", "1", "-q")
+    few = ("--segments", "4x8", "--most", "1", "--generated", "0", "-q")
+    more = ("--input", folder / "their.toml", *few)
     done = command("false-alarms", *words, *more, "--out", tmp_path / "run")
     assert done.code == 0, done.err
     assert done.out.startswith("bunting: 4 of 12 excerpts (33 %,") and "1 alarm:" in done.out
     assert f"{tmp_path / 'run' / 'bunting.html'}" in done.out
+
+
+def test_what_is_generated_has_no_bunting_and_is_taken_for_one(
+    folder: Path, found: FalseAlarms
+) -> None:
+    (bunting,) = found.classes
+    (sound,) = bunting.generated
+    logit = their_logits(folder, Path(sound.sound))
+    assert sound.fires and logit > 0
+    assert sound.score == pytest.approx(1 / (1 + np.exp(-logit)), abs=2e-3)
+    assert any(low < hertz < high for low, high in sound.bands_hz for hertz in (1000, 400))
 
 
 def test_the_shares_have_intervals_over_recordings(found: FalseAlarms) -> None:
@@ -134,7 +146,7 @@ def test_the_shares_have_intervals_over_recordings(found: FalseAlarms) -> None:
 
 
 def test_recordings_are_done_the_same_by_any_workers(folder: Path, tmp_path: Path) -> None:
-    config = settings(folder, segments="2x4", most=2, workers="1")
+    config = settings(folder, segments="2x4", most=2, generated=0, workers="1")
     notes = check_parts(false_alarms, config, tmp_path, parts=3)
     assert notes == []
 
@@ -153,7 +165,7 @@ def test_only_what_labels_say_is_without_the_class_counts(folder: Path, tmp_path
     rows = [("0.wav", 0, 2.5, "none"), ("0.wav", 2.5, 4, "bunting"), ("1.wav", 0, 1, "none"),
             ("2.wav", 0, 4, "none")]  # fmt: skip
     config = replace(
-        settings(folder, most=1, segments="2x2"), corpus=(str(manifest(folder, rows)),)
+        settings(folder, most=1, segments="2x2", generated=0), corpus=(str(manifest(folder, rows)),)
     )
     (bunting,) = false_alarms(config, tmp_path / "run", NullProgress()).classes
     assert (bunting.excerpts, bunting.alarms, bunting.alarm_recordings) == (2 + 1 + 4, 2, 2)
@@ -164,7 +176,7 @@ def test_only_what_labels_say_is_without_the_class_counts(folder: Path, tmp_path
 
 
 def test_what_ends_no_alarm_is_said(tmp_path: Path) -> None:
-    write_sound(tmp_path / "field" / "a.wav", noise(1, RATE), RATE)
+    write_sound(tmp_path / "field" / "a.wav", noise(2, RATE), RATE)
 
     def always(waves: np.ndarray) -> np.ndarray:
         return np.ones((len(waves), 1), dtype=np.float32)
@@ -173,11 +185,13 @@ def test_what_ends_no_alarm_is_said(tmp_path: Path) -> None:
         tmp_path / "field", always, outputs="logits",
         input={"kind": "waveform", "sample_rate": RATE, "samples": RATE},
         out=tmp_path / "run", segments="2x2",
+        generated=1,
     )  # fmt: skip
     ((group,),) = (each.groups for each in run.result.classes)
     assert group.bands_hz == () and group.silenced == 0
     assert group.alarms[0].attenuation_db is None and not group.alarms[0].silenced
     assert "nothing whose removal ends it" in repr(run)
+    assert [sound.bands_hz for sound in run.result.classes[0].generated] == [()]
     assert "nothing whose removal ends it" in Path(run.result.classes[0].page).read_text()
 
 
