@@ -1072,10 +1072,11 @@ def attribute(
         score: Quantity to attribute for a class: probability, logit or margin.
         outputs: Type of the outputs of network: logits, probabilities, activations (units that are
             not classes), or auto (detected from the values).
-        segments: Segments: 6x4 (columns x rows: times x bands), temporal:10, spectral:8, slic:50,
-            felzenszwalb, quickshift, file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); a
-            sequence for several. Default: 6x4 for log-mel, slic for pictures (4x4 for small ones),
-            temporal for waveforms.
+        segments: Segments: 6x4 (columns x rows: times x bands), sound:6x4 (the same, cut at onsets
+            and into bands of equal level), temporal:10, spectral:8, slic:50, felzenszwalb,
+            quickshift, file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); a sequence for
+            several. Default: 6x4 for log-mel, slic for pictures (4x4 for small ones), temporal for
+            waveforms.
         fill: Values that replace a removed segment: mean, zero, training-mean, silence, min, data-
             min, segment-mean, noise or blur; a sequence for several.
         samples: LIME, lime-forest: number of random subsets (all subsets if there are fewer).

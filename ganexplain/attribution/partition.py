@@ -22,7 +22,7 @@ from ganexplain.corpora.picture_files import open_image
 from ganexplain.errors import GanexplainError, UsageError, did_you_mean
 from ganexplain.files.arrays import try_open_array
 
-KINDS = ("temporal", "spectral", *segments.SUPERPIXELS, "file", "sources")
+KINDS = ("temporal", "spectral", "sound", *segments.SUPERPIXELS, "file", "sources")
 QUIETEST = 1e-7  # least level of a source in a cell, to avoid division by zero
 
 
@@ -62,6 +62,8 @@ def parse_labels(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndar
     bands, frames = values.shape[-2:]
     if grid := re.fullmatch(r"(\d+)x(\d+)", text):
         return segments.grid(bands, frames, rows=int(grid[2]), columns=int(grid[1]))
+    if kind == "sound":
+        return _follow_sound(text, rest, values)
     if kind in ("temporal", "spectral"):
         count = _number(text, rest, 10)
         return getattr(segments, kind)(bands, frames, count)
@@ -74,6 +76,16 @@ def parse_labels(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndar
         f"--segments {text}: neither TIMESxBANDS nor one of {', '.join(KINDS)}"
         f"{did_you_mean(kind, KINDS)}"
     )
+
+
+def _follow_sound(text: str, rest: str, values: np.ndarray) -> np.ndarray:
+    """Return the label map (F, T) of `sound` or `sound:COLUMNSxROWS`, 6x4 if they are not given."""
+    found = re.fullmatch(r"(\d+)x(\d+)", rest or "6x4")
+    if not found:
+        raise UsageError(f"--segments {text}: write times x bands, as in sound:6x4")
+    if values.ndim != 2 or len(values) == 1:
+        raise UsageError(f"--segments {text}: goes with log-mel; use slic or temporal here")
+    return segments.follow_sound(values, rows=int(found[2]), columns=int(found[1]))
 
 
 def _number(text: str, rest: str, default: int) -> int:

@@ -38,6 +38,47 @@ def spectral(height: int, width: int, count: int) -> np.ndarray:
     return grid(height, width, count, 1)
 
 
+def follow_sound(values: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return rectangles of a spectrogram (F, T) in level, numbered as those of `grid`.
+
+    Times are cut at the frames where most bands become louder (spectral flux, Masri 1996), which
+    are at least half a usual span apart; bands so that each has the same share of the level above
+    the lowest. Raises UsageError for more rectangles than cells.
+    """
+    height, width = values.shape
+    plain = grid(height, width, rows, columns)  # checks the counts
+    level = values.astype(np.float64) - values.min()
+    if not level.any():
+        return plain
+    flux = np.concatenate([[0.0], np.maximum(np.diff(level, axis=1), 0).sum(axis=0)])
+    column = np.searchsorted(_onsets(flux, columns), np.arange(width), side="right")
+    below, number = np.cumsum(level.sum(axis=1)) / level.sum(), np.arange(rows - 1)
+    edges = np.searchsorted(below, (number + 1) / rows) + 1
+    edges = np.maximum.accumulate(edges - number) + number  # at least one band each
+    edges = np.minimum(edges, height - rows + 1 + number)
+    row = np.searchsorted(edges, np.arange(height), side="right")
+    return column[None, :] * rows + row[:, None]
+
+
+def _onsets(flux: np.ndarray, count: int) -> np.ndarray:
+    """Return the frames, in order, at which `count` - 1 spans after the first begin.
+
+    They are those of the largest flux (T,), at least half a usual span from each other and from
+    the ends: so many always fit.
+    """
+    width = len(flux)
+    apart = max(1, width // (2 * count))
+    free = np.zeros(width, dtype=bool)
+    free[apart : width - apart + 1] = True
+    found: list[int] = []
+    for _ in range(count - 1):
+        allowed = np.flatnonzero(free)
+        best = int(allowed[flux[allowed].argmax()])
+        found.append(best)
+        free[max(0, best - apart + 1) : best + apart] = False
+    return np.sort(np.array(found, dtype=int))
+
+
 def superpixels(image: np.ndarray, method: str, count: int = SLIC_SEGMENTS) -> np.ndarray:
     """Segments of similar cells by scikit-image, of an image (C, H, W) or (H, W).
 

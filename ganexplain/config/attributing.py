@@ -58,10 +58,10 @@ class AttributeConfig(NamesNetwork, Computes, Divides):
     )
     outputs: str = setting(OUTPUTS, "auto")
     segments: tuple[str, ...] = setting(
-        "Segments: 6x4 (columns x rows: times x bands), temporal:10, spectral:8, slic:50, "
-        "felzenszwalb, quickshift, file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); "
-        "repeat for several. Default: 6x4 for log-mel, slic for pictures (4x4 for small "
-        "ones), temporal for waveforms.",
+        "Segments: 6x4 (columns x rows: times x bands), sound:6x4 (the same, cut at onsets and "
+        "into bands of equal level), temporal:10, spectral:8, slic:50, felzenszwalb, quickshift, "
+        "file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); repeat for several. Default: "
+        "6x4 for log-mel, slic for pictures (4x4 for small ones), temporal for waveforms.",
         (),
     )
     fill: tuple[str, ...] = setting(

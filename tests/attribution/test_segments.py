@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from ganexplain.attribution.fills import FILLS, Reference, fill
 from ganexplain.attribution.masking import MaskedInput, SourceMix, source_components
+from ganexplain.attribution.partition import parse_labels
 from ganexplain.attribution.segments import (
+    follow_sound,
     grid,
     numbered,
     segment_means,
@@ -55,6 +57,42 @@ def test_a_grid_numbers_every_rectangle(height: int, width: int, data: st.DataOb
 def test_more_rectangles_than_cells_are_refused() -> None:
     with pytest.raises(UsageError, match="at most 115x80"):
         grid(80, 115, rows=81, columns=1)
+
+
+@given(SIZES, SIZES, st.data())
+def test_segments_of_the_sound_are_as_many_rectangles(
+    height: int, width: int, data: st.DataObject
+) -> None:
+    rows, columns = data.draw(st.integers(1, height)), data.draw(st.integers(1, width))
+    values = np.random.default_rng(height * 41 + width).random((height, width)) ** 4
+    labels = follow_sound(values, rows, columns)
+    assert np.unique(labels).tolist() == list(range(rows * columns))
+    for number in range(rows * columns):
+        found = np.argwhere(labels == number)
+        low, high = found.min(axis=0), found.max(axis=0)
+        assert len(found) == np.prod(high - low + 1)
+
+
+def test_segments_follow_notes_and_where_the_level_is() -> None:
+    """Three notes in silence begin at known frames; bands 20 to 29 have all of the level."""
+    mel = np.full((80, 115), -16.0)
+    for start, level in ((31, 6.0), (58, 3.0), (90, 4.0)):
+        mel[20:30, start : start + 8] = level
+    labels = follow_sound(mel, 2, 4)
+    assert np.flatnonzero(np.diff(labels[0])).tolist() == [30, 57, 89]
+    assert np.flatnonzero(np.diff(labels[:, 0])).tolist() == [24]
+    assert np.array_equal(follow_sound(np.zeros((80, 115)), 4, 6), grid(80, 115, 4, 6))
+
+
+def test_segments_of_the_sound_need_a_spectrogram() -> None:
+    mel = np.random.default_rng(0).random((80, 115))
+    assert np.array_equal(parse_labels("sound", "sound", "", mel), follow_sound(mel, 4, 6))
+    for text, values, message in (
+        ("sound:6x4", np.zeros((3, 8, 8)), "goes with log-mel"),
+        ("sound:6", mel, "as in sound:6x4"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            parse_labels(text, "sound", text.partition(":")[2], values)
 
 
 @pytest.mark.parametrize("method", ["slic", "felzenszwalb", "quickshift"])
