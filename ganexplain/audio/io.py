@@ -1,4 +1,4 @@
-"""Decodes any file that libsndfile reads to blocks at one rate, and checks the sound."""
+"""Decodes any file that libsndfile or ffmpeg reads to blocks at one rate, and checks the sound."""
 
 from __future__ import annotations
 
@@ -237,7 +237,7 @@ def load_excerpt(path: Path, start: float, samples: int, sample_rate: int) -> np
             first = max(0, math.floor(start - margin)) * rate  # whole seconds: same phase
             count = int((samples / sample_rate + 3 * margin) * rate) + 1
             with hide_c_errors():
-                sound.seek(min(first, sound.frames))
+                sound.seek(min(first, stream.frames))
                 block = sound.read(count, dtype="float32", always_2d=True)
     except UNREADABLE as error:
         raise _unreadable(path, error) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import cycle
 from pathlib import Path
 
-from ganexplain.audio.formats.file_types import OTHER_SOUND, SOUND_FILES
+from ganexplain.audio.formats.file_types import SOUND_FILES
 from ganexplain.corpora.listed_files import files_below
 from ganexplain.corpora.recordings import (
     Corpus,
@@ -35,8 +35,8 @@ def is_jamendo(folder: Path) -> bool:
 
 
 def is_sound_file(path: Path) -> bool:
-    """Whether a file is sound by its name, also of a type that is not read."""
-    return path.suffix.lower() in (*SOUND_FILES, *OTHER_SOUND)
+    """Whether a file is sound by its name, also of a type that needs ffmpeg."""
+    return path.suffix.lower() in SOUND_FILES
 
 
 def read_plain_folder(folder: Path, skip_bad_files: bool) -> Corpus:

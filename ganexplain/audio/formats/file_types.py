@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ganexplain.audio.formats.ffmpeg_decoder import KINDS
+
 SNIFFED = 512  # bytes
-SOUND_FILES = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif")
-# Sound that is not read; an error says so.
-OTHER_SOUND = (".m4a", ".mp4", ".aac", ".wma", ".wv", ".ape", ".webm")
+SOUND_FILES = (
+    *(".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif"),
+    *(".m4a", ".mp4", ".aac", ".wma", ".wv", ".ape", ".webm", ".mka", ".amr"),  # by ffmpeg
+)
 TEXTS = {  # beginnings in lower case, without white space
     b"<!doctype html": "an HTML page",
     b"<html": "an HTML page",
@@ -19,18 +22,10 @@ TEXTS = {  # beginnings in lower case, without white space
 }
 CONVERT = ", which is not supported: convert it to FLAC or WAV"
 MAGIC = (  # offset, bytes, type
-    (4, b"ftyp", "an MPEG-4 file (M4A, AAC, ALAC)" + CONVERT),
-    (0, b"\x1a\x45\xdf\xa3", "a Matroska or WebM file" + CONVERT),
-    (0, b"\x30\x26\xb2\x75", "a Windows Media file (WMA)" + CONVERT),
-    (0, b"\xff\xf1", "an AAC stream" + CONVERT),
-    (0, b"\xff\xf9", "an AAC stream" + CONVERT),
-    (0, b"wvpk", "a WavPack file" + CONVERT),
-    (0, b"MAC ", "a Monkey's Audio file" + CONVERT),
+    *((kind.at, kind.magic, kind.name) for kind in KINDS),
     (0, b"DSD ", "a DSD file" + CONVERT),
     (0, b"FRM8", "a DSD file" + CONVERT),
     (28, b"Speex   ", "Speex in an Ogg file" + CONVERT),
-    (0, b"#!AMR", "an AMR file" + CONVERT),
-    (0, b"FLV\1", "a Flash video" + CONVERT),
     (8, b"AVI ", "an AVI video" + CONVERT),
     (0, b"MThd", "a MIDI file, which contains notes, not sound"),
     (0, b"\0\5\x16\7", "an AppleDouble file, which a Mac writes beside the file itself"),

@@ -18,6 +18,7 @@ from pathlib import Path
 import soundfile as sf
 
 from ganexplain.audio.formats.c_stderr import hide_c_errors
+from ganexplain.audio.formats.ffmpeg_decoder import DecodedKind, Decoder, decoded_kind
 from ganexplain.audio.formats.flac_frames import (
     IS_LAST,
     MARKER,
@@ -42,6 +43,7 @@ from ganexplain.audio.formats.riff_chunks import bytes_behind, is_placeholder, i
 from ganexplain.audio.formats.spliced import Piece, Spliced
 from ganexplain.errors import BadFile
 
+HEAD = 16  # bytes by which other kinds of files are known
 TAIL = 4096  # bytes behind the samples that are ignored
 TOLERANCE = 0.1  # s by which lengths may differ, as decoders treat the first frames differently
 SIZES = re.compile(r"(?:data|SSND|BODY|Data Size|Data length|riff)\s*:?\s*(\d+) \(?should be (\d+)")
@@ -56,7 +58,8 @@ MPEG_SUFFIXES = (".mp3", ".mp2", ".mpeg", ".mpga")
 class SoundStream:
     """One stream of a file: `frames` samples per channel at `rate` Hz.
 
-    libsndfile reads `pieces`, or the file itself if they are empty; `warning` is to be reported.
+    libsndfile reads `pieces`, or the file itself if they are empty; ffmpeg reads a file of a
+    `decoded` kind. `warning` is to be reported.
     """
 
     path: Path
@@ -64,14 +67,19 @@ class SoundStream:
     frames: int
     rate: int
     warning: str = ""
+    decoded: DecodedKind | None = None
 
     @property
     def seconds(self) -> float:
         """Its length in seconds."""
         return self.frames / self.rate
 
-    def open(self) -> sf.SoundFile:
-        """Open the stream at its beginning; errors as those of soundfile."""
+    def open(self) -> sf.SoundFile | Decoder:
+        """Open the stream at its beginning; errors as those of soundfile and of `Decoder`."""
+        return Decoder(self.path, self.decoded) if self.decoded else self.open_by_libsndfile()
+
+    def open_by_libsndfile(self) -> sf.SoundFile:
+        """Open a stream that is of no `decoded` kind; errors as those of soundfile."""
         with hide_c_errors():
             if self.pieces:
                 return sf.SoundFile(Spliced(self.path, self.pieces))
@@ -96,6 +104,9 @@ def sound_streams(path: Path) -> tuple[SoundStream, ...]:
 def _streams(path: Path, size: int, changed: int) -> tuple[SoundStream, ...]:
     with path.open("rb") as stream, mmap(stream.fileno(), 0, access=ACCESS_READ) as data:
         start = after_tags(data)
+        if decoded := decoded_kind(data[start : start + HEAD]):
+            with Decoder(path, decoded) as sound:
+                return (SoundStream(path, (), sound.count(), sound.samplerate, decoded=decoded),)
         kind = data[start : start + 4]
         if kind == CAPTURE:
             return _ogg(path, data)
@@ -111,7 +122,7 @@ def _streams(path: Path, size: int, changed: int) -> tuple[SoundStream, ...]:
 
 
 def _stream(path: Path, pieces: tuple[Piece, ...] = (), warning: str = "") -> SoundStream:
-    with SoundStream(path, pieces, 0, 1).open() as sound:
+    with SoundStream(path, pieces, 0, 1).open_by_libsndfile() as sound:
         return SoundStream(path, pieces, sound.frames, sound.samplerate, warning)
 
 
@@ -141,7 +152,7 @@ def _with_chunks(path: Path, data: mmap) -> SoundStream:
             f"{path}: {behind:,} bytes that are not part of its format follow the samples; repair "
             "the length in its header, or separate the files that were joined"
         )
-    with SoundStream(path, (), 0, 1).open() as sound:
+    with SoundStream(path, (), 0, 1).open_by_libsndfile() as sound:
         frames, rate, log = sound.frames, sound.samplerate, sound.extra_info
     there = frames / rate
     nist = NIST_FRAMES.match(data[:NIST_HEADER])
