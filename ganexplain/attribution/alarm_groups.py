@@ -100,7 +100,7 @@ def explain_alarms(
     for start, number in named:
         waveform = task.excerpt(path, start)
         heard = as_heard(waveform, task.sound.sample_rate)
-        if task.margins(task.outputs(heard[None]), number)[0] > 0:
+        if task.margins(task.outputs(heard[None]))[0, number] > 0:
             cause = task.finder(number).find(waveform)
             alarms.append(_alarm(task, path, start, number, cause))
             numbers.append(number)
@@ -129,7 +129,7 @@ def _alarm(task: AlarmTask, path: Path, start: int, number: int, cause: Cause) -
         spans_s=task.segments.seconds(cause.spans, length),
         removed_score=float(scores[1]),
         alone_score=float(scores[2]),
-        silenced=bool(task.margins(outputs, number)[1] <= 0),
+        silenced=bool(task.margins(outputs)[1, number] <= 0),
         attenuation_db=cause.attenuation_db,
     )
 

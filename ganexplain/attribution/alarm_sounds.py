@@ -61,7 +61,7 @@ def generate_sounds(
 
     def margins(latents: Tensor) -> Tensor:
         heard = task.outputs(limited(generator(latents).numpy()))
-        return torch.from_numpy(task.margins(heard, number)).float()
+        return torch.from_numpy(task.margins(heard)[:, number]).float()
 
     found = ascend(
         margins, Starts(starts, RATE, WEIGHT, seeds), [ITERATIONS], AscentSettings(calls=CALLS),
@@ -70,7 +70,7 @@ def generate_sounds(
     made = limited(generator(torch.from_numpy(found.latent[0])).numpy())
     waveforms = np.stack([as_heard(each, task.sound.sample_rate) for each in made])
     outputs = task.outputs(waveforms)
-    order = np.argsort(-task.margins(outputs, number), kind="stable")
+    order = np.argsort(-task.margins(outputs)[:, number], kind="stable")
     stem = f"{safe_name_part(task.classes[number])}-generated"
     sounds = tuple(
         _sound(task, number, out / f"{stem}-{place}.flac", waveforms[k])
@@ -82,7 +82,7 @@ def generate_sounds(
 def _sound(task: AlarmTask, number: int, path: Path, waveform: np.ndarray) -> GeneratedSound:
     """Write a sound; its score, and the cause of it if it is taken for the class."""
     outputs = task.outputs(waveform[None])
-    fires = bool(task.margins(outputs, number)[0] > 0)
+    fires = bool(task.margins(outputs)[0, number] > 0)
     cause = task.finder(number).find(waveform) if fires else None
     write_bytes(path, encode_flac(limit_peak(waveform), task.sound.sample_rate))
     return GeneratedSound(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ganexplain.artifacts.false_alarms import RecordingAlarms
 from ganexplain.attribution.causes import CauseFinder, Segmentation
@@ -99,21 +100,21 @@ class AlarmTask:
         found: np.ndarray = class_probabilities(torch.from_numpy(outputs), self.kind).numpy()
         return found
 
-    def margins(self, outputs: np.ndarray, number: int) -> np.ndarray:
-        """Margins (N,) of a class, above zero where outputs (N, K) decide for it."""
+    def margins(self, outputs: np.ndarray) -> np.ndarray:
+        """Margins (N, C) of classes, above zero for those that outputs (N, K) decide for."""
         values = torch.from_numpy(outputs)
         if self.kind == "activations":
-            found = values[:, number].double() - self.config.level
+            found = values.double() - self.config.level
         else:
             threshold = probability_threshold(self.explained.threshold, self.kind)
-            found = decision_margin(class_logits(values, self.kind), number, threshold)
+            found = class_margins(class_logits(values, self.kind), threshold)
         margins: np.ndarray = found.numpy()
         return margins
 
     def finder(self, number: int) -> CauseFinder:
         """What finds the causes of decisions for a class."""
         return CauseFinder(
-            lambda waveforms: self.margins(self.outputs(waveforms), number),
+            lambda waveforms: self.margins(self.outputs(waveforms))[:, number],
             self.sound,
             self.segments,
         )
@@ -128,22 +129,21 @@ class AlarmTask:
         rate, length = self.sound.sample_rate, self.sound.samples
         whole = cached_waveform(recording.path, rate, cache_directory(self.config.cache))
         starts = np.arange(0, max(len(whole) - length, 0) + 1, self.hop)
-        without = {number: self.without(recording, starts, number) for number in self.targets}
+        without = np.stack([self.without(recording, starts, number) for number in self.targets])
+        targets = np.array(self.targets)
         counts = np.zeros(len(self.classes), dtype=np.int64)
-        found: list[tuple[int, int, float]] = []
+        counts[targets] = without.sum(axis=1)
+        found = []
         for at in range(0, len(starts), BATCH):
-            few = starts[at : at + BATCH]
-            outputs = self.outputs(np.stack([_cut(whole, start, length) for start in few]))
-            scores = self.scores(outputs)
-            for number, known in without.items():
-                own = known[at : at + BATCH]
-                counts[number] += own.sum()
-                fires = np.flatnonzero(own & (self.margins(outputs, number) > 0))
-                found += [(int(few[k]), number, float(scores[k, number])) for k in fires]
-        begins, numbers, values = np.array(found, dtype=np.float64).reshape(-1, 3).T
-        return RecordingAlarms(
-            begins.astype(np.int64), numbers.astype(np.int64), values.copy(), counts, ()
-        )
+            few = slice(at, at + BATCH)
+            outputs = self.outputs(np.stack([_cut(whole, k, length) for k in starts[few]]))
+            fires = without[:, few].T & (self.margins(outputs)[:, targets] > 0)
+            rows, columns = np.nonzero(fires)
+            numbers = targets[columns]
+            scores = self.scores(outputs)[rows, numbers]
+            found.append((starts[few][rows], numbers, scores.astype(np.float64)))
+        begins, numbers, scores = (np.concatenate(part) for part in zip(*found, strict=True))
+        return RecordingAlarms(begins, numbers, scores, counts, ())
 
     def without(self, recording: Recording, starts: np.ndarray, number: int) -> np.ndarray:
         """Whether excerpts at starts (M,) are known to be without a class."""
@@ -167,6 +167,19 @@ class AlarmTask:
         paths = [recording.path for recording in self.corpus.recordings[:LOOKED_AT]]
         noise = example_inputs(self.sound).numpy()
         return np.concatenate([noise, np.stack([self.excerpt(path, 0) for path in paths])])
+
+
+def class_margins(logits: Tensor, threshold: float) -> Tensor:
+    """Margins (N, C) of all classes from their logits (N, C), each as of `decision_margin`.
+
+    Of two classes the second is meant above its probability `threshold`, of more the most probable.
+    """
+    if logits.shape[1] == 2:
+        second = decision_margin(logits, 1, threshold)
+        return torch.stack([-second, second], dim=1)
+    best = logits.topk(2, dim=1).values
+    others = torch.where(logits == best[:, :1], best[:, 1:], best[:, :1])
+    return logits - others
 
 
 def without_label(

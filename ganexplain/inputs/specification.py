@@ -20,6 +20,8 @@ LARGEST_BATCH = 4096
 UNIT_AXES = ("auto", "first", "last")
 FITS = ("zeros", "repeat", "repeat-whole", "reflect", "zero-features")
 
+LONGEST_INPUT = 2**20  # bytes of a file of --input: thousands of classes have names
+
 
 @dataclass(frozen=True)
 class Call:
@@ -147,7 +149,7 @@ def read_input_file(path: Path) -> tuple[Input, Call]:
 
     Errors: UsageError for a missing file, or naming the key that is wrong.
     """
-    values = read_toml("--input", path)
+    values = read_toml("--input", path, LONGEST_INPUT)
     call = call_from(f"--input {path}", values.pop("network", {}))
     return input_from(f"--input {path}", values), call
 

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 import soundfile as sf
 import soxr
+import torch
 from support.recordings import noise, tone
 
+from ganexplain.attribution.alarms import class_margins
 from ganexplain.attribution.causes import CauseFinder, Segmentation
 from ganexplain.attribution.smallest_removal import smallest_removal
 from ganexplain.audio.round_trip import as_heard
+from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.errors import UsageError
 from ganexplain.inputs.waveform import WaveformInput
 
@@ -90,3 +93,10 @@ def test_what_is_heard_is_what_a_reader_gets_of_the_file(rate: int) -> None:
     read = soxr.resample(sf.read(file, dtype="float32")[0], 48_000, rate, "HQ")[: sound.size]
     np.testing.assert_allclose(as_heard(sound, rate), read, atol=1e-4)
     assert np.abs(as_heard(10 * sound, rate)).max() <= 1.1
+
+
+@pytest.mark.parametrize("count", [2, 3, 7])
+def test_the_margins_of_all_classes_are_those_of_each(count: int) -> None:
+    logits = torch.randn(5, count, generator=torch.Generator().manual_seed(0))
+    each = [decision_margin(logits, k, 0.7) for k in range(count)]
+    torch.testing.assert_close(class_margins(logits, 0.7), torch.stack(each, dim=1))

@@ -11,6 +11,7 @@ import librosa
 import numpy as np
 import pytest
 import soxr
+import tomli_w
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -377,3 +378,11 @@ def test_front_ends_that_differ_in_what_is_not_usual_are_told_apart() -> None:
     for pair in ((ours, theirs), (theirs, ours)):
         with pytest.raises(UsageError, match="different front ends: filters is"):
             check_same_front_end(*pair)
+
+
+def test_thousands_of_classes_may_have_names(tmp_path: Path) -> None:
+    names = [f"the bird of number {k}" for k in range(6522)]
+    path = tmp_path / "birds.toml"
+    text = tomli_w.dumps({"kind": "waveform", "sample_rate": 48000, "samples": 144000})
+    path.write_text(text + tomli_w.dumps({"network": {"classes": names}}))
+    assert list(read_input_file(path)[1].classes) == names
