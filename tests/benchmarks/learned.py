@@ -1,6 +1,7 @@
 """What learned explainers are worth: python tests/benchmarks/learned.py METHOD [OPTIONS].
 
-METHOD is that of `train-explainer`; its options are shown by METHOD --help.
+METHOD is that of `train-explainer`, or `coalitions`: cgan with --teacher shapley; its options are
+shown by METHOD --help.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-METHODS = ("cgan", "parts")
+METHODS = ("cgan", "coalitions", "parts")
 
 
 def main() -> None:

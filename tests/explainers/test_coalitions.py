@@ -14,19 +14,18 @@ from PIL import Image
 from support.commands import Run, with_options
 from torch import Tensor, nn
 
-from ganexplain.artifacts.explainer import read_explainer
 from ganexplain.attribution.fills import Reference
 from ganexplain.attribution.scorer import Scorer, target_odds
 from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
+from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.coalition_training import Lesson, Teacher
 from ganexplain.explainers.cgan.coalitions import Squares, draw_coalitions, kernel_sizes
-from ganexplain.explainers.cgan.signal_inference import load_signal_answer
 from ganexplain.explainers.cgan.signals import LEVELS, Signals, network_signals
 from ganexplain.explainers.cgan.unet import CONTRIBUTIONS, SignalGenerator
-from ganexplain.files.arrays import read_arrays
+from ganexplain.explainers.loading import load_explainer
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.inputs.specification import Call
@@ -207,9 +206,9 @@ def weights(run: Path) -> dict[str, Tensor]:
 
 
 def test_more_passes_continue_a_run_as_if_undisturbed(
-    command: Run, pictures: tuple[Path, Path], tmp_path: Path
+    pictures: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    """Five updates, of which the fourth is on shuffled weights; then `attribute` reads the file."""
+    """Five updates, of which the fourth is on shuffled weights; the file explains any network."""
     classifier = pictures[1].read_bytes()
     config = tiny(pictures, 5 * 24)
     train_explainer(config, tmp_path / "one", NullProgress())
@@ -221,20 +220,16 @@ def test_more_passes_continue_a_run_as_if_undisturbed(
     start = SignalGenerator((1, 8, 8), 8, gradient=True).state_dict()
     assert any(not torch.equal(one[name], start[name]) for name in one if "mix" in name)
     assert pictures[1].read_bytes() == classifier
-    done = command(
-        "attribute", pictures[0] / "0" / "0.png", "--classifier", pictures[1], "--method", "cgan",
-        "--explainer", tmp_path / "one" / "explainer.pt", "--segments", "2x2", "--score", "logit",
-        "--quiet", "--out", tmp_path / "said",
-    )  # fmt: skip
-    assert done.code == 0, done.err
-    arrays, _ = read_arrays(tmp_path / "said" / "attribution.npz", "attribution", ("map",))
-    assert arrays["map"].shape == (8, 8) and int(arrays["n_forward"]) == 2
-    answer = load_signal_answer(
-        read_explainer(tmp_path / "one" / "explainer.pt"), torch.device("cpu")
-    )
-    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
-    with pytest.raises(Exception, match="runs no convolution"):
-        answer(network, Scorer(network, 0), torch.rand(1, 8, 8))
+    answer = load_explainer(tmp_path / "one" / "explainer.pt", torch.device("cpu")).answer
+    network = PictureNet(2, (1, 8, 8)).eval()
+    x, scorer = torch.rand(1, 8, 8), Scorer(network, 1)
+    area = answer(network, scorer, x).area
+    odds = network(torch.stack([x, torch.full_like(x, float(x.mean()))])).diff(dim=1)[:, 0]
+    torch.testing.assert_close(area.sum(), (odds[0] - odds[1]).detach(), rtol=1e-3, atol=1e-5)
+    assert area.shape == (8, 8) and scorer.passes == 2
+    flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
+    with pytest.raises(UsageError, match="runs no convolution"):
+        answer(flat, Scorer(flat, 0), x)
 
 
 @pytest.mark.parametrize(
