@@ -21,10 +21,10 @@ SHIFT = 0.25  # of the length of an excerpt, for a latent of one
 class MixtureGenerator(nn.Module):
     """Latents (B, Z) ~ N(0, I) -> inputs of `input_spec`, made of mixtures of K real excerpts.
 
-    A latent has K numbers whose softmax is the share of each excerpt, K shifts in time, the levels
-    of eight bands and that of the whole. A shift moves what leaves the excerpt at its end to its
-    start. The buffer `excerpts` (K, W) has waveforms of `sound`; `mean` only says on which device
-    they are.
+    A latent has K numbers whose softmax is the share of each excerpt, the shift of the mixture in
+    time, the levels of eight bands and that of the whole. What a shift moves out at the end comes
+    in at the start. The buffer `excerpts` (K, W) has waveforms of `sound`; `mean` only says on
+    which device they are.
     """
 
     excerpts: Tensor
@@ -34,7 +34,7 @@ class MixtureGenerator(nn.Module):
     def __init__(self, sound: Input, input_spec: Input, sources: int = SOURCES) -> None:
         super().__init__()
         self.sound, self.sources, (self.samples,) = sound, sources, sound.shape
-        self.latent_size = 2 * sources + FILTERS + 1
+        self.latent_size = sources + 1 + FILTERS + 1
         self.register_buffer("excerpts", torch.zeros(sources, self.samples))
         self.register_buffer("filters", _filters(sound), persistent=False)
         self.register_buffer("mean", torch.zeros(1), persistent=False)
@@ -47,17 +47,12 @@ class MixtureGenerator(nn.Module):
 
     def sounds(self, latent: Tensor) -> Tensor:
         """Waveforms (B, W) for latents (B, Z)."""
-        k = self.sources
-        shares, shifts, levels = latent.split([k, k, FILTERS + 1], dim=1)
-        spectra = torch.fft.rfft(self.excerpts)
-        turns = torch.arange(spectra.shape[1], device=latent.device) * (-2 * math.pi * SHIFT)
-        shares = (SHARPNESS * shares).softmax(1)
-        mixed = torch.zeros_like(spectra[:1])
-        for share, shift, spectrum in zip(shares.T, shifts.T, spectra, strict=True):
-            turned = torch.polar(share[:, None].expand(-1, turns.numel()), shift[:, None] * turns)
-            mixed = mixed + turned * spectrum
+        shares, shift, levels = latent.split([self.sources, 1, FILTERS + 1], dim=1)
+        mixed = torch.fft.rfft((SHARPNESS * shares).softmax(1) @ self.excerpts)
+        turns = torch.arange(mixed.shape[1], device=latent.device) * (-2 * math.pi * SHIFT)
         decibels = STEP_DB * (levels[:, :FILTERS] @ self.filters + levels[:, FILTERS:])
-        return torch.fft.irfft(mixed * torch.pow(10.0, decibels / 20), n=self.samples)
+        changed = torch.polar(torch.pow(10.0, decibels / 20), shift * turns)
+        return torch.fft.irfft(mixed * changed, n=self.samples)
 
 
 def _filters(sound: Input) -> Tensor:

@@ -33,11 +33,14 @@ def excerpts() -> np.ndarray:
 
 def latent(**parts: Any) -> torch.Tensor:
     """A latent of the second excerpt alone, with a shift of it and levels."""
-    shares, shifts = torch.zeros(SOURCES), torch.zeros(SOURCES)
-    shares[1], shifts[1] = 20, parts.get("shift", 0.0)
-    levels = torch.zeros(FILTERS + 1)
-    levels[:FILTERS], levels[FILTERS] = parts.get("filters", 0.0), parts.get("level", 0.0)
-    return torch.cat([shares, shifts, levels])[None]
+    shares = torch.tensor([0.0, 20.0, 0.0])
+    filters = torch.full((FILTERS,), parts.get("filters", 0.0))
+    others = (
+        torch.tensor([parts.get("shift", 0.0)]),
+        filters,
+        torch.tensor([parts.get("level", 0.0)]),
+    )
+    return torch.cat([shares, *others])[None]
 
 
 def test_one_excerpt_alone_is_the_excerpt_at_the_common_level() -> None:
@@ -64,7 +67,7 @@ def test_shares_of_a_mixture_add_up_to_one() -> None:
 def test_a_filter_changes_its_band_alone() -> None:
     generator = mixtures(excerpts(), SOUND, SOUND)
     softer = latent()
-    softer[0, 2 * SOURCES] = -2  # the lowest band: up to 93 Hz
+    softer[0, SOURCES + 1] = -2  # the lowest band: up to 93 Hz
     power = [np.abs(np.fft.rfft(generator(z)[0].numpy())) ** 2 for z in (latent(), softer)]
     change = 10 * np.log10(power[1] / power[0])
     hertz = np.fft.rfftfreq(SAMPLES, 1 / RATE)
