@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from ganexplain.files.dataclass_files import dataclass_from_json
 from ganexplain.runs.record import FinishedRun
 
 Value = TypeVar("Value")
+Entry = TypeVar("Entry", bound="ChangedExcerpt | EditedExcerpt")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,16 @@ class Counterfactuals:
         return asdict(self)
 
 
+def within(entry: Entry, run: Path) -> Entry:
+    """An entry with the paths of its files, which are in the directory of a run.
+
+    In the record of the run they are names there, so that it can be moved; earlier versions wrote
+    their paths from the folder of the command.
+    """
+    sounds = tuple(str(run / Path(path).name) for path in entry.sounds)
+    return replace(entry, sounds=sounds, picture=str(run / Path(entry.picture).name))
+
+
 def recorded_excerpts(
     finished: FinishedRun, out: Path, kind: type[Any]
 ) -> tuple[ChangedExcerpt, ...] | tuple[EditedExcerpt, ...]:
@@ -87,7 +98,7 @@ def recorded_excerpts(
     Raises GanexplainError for entries of another kind.
     """
     found = tuple(
-        dataclass_from_json(finished.path, "counterfactual", kind, each.values)
+        within(dataclass_from_json(finished.path, "counterfactual", kind, each.values), out)
         for each in finished.results.children("excerpts")
     )
     files = [path for entry in found for path in (*entry.sounds, entry.picture)]

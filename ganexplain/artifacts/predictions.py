@@ -15,7 +15,11 @@ from ganexplain.files.fields import Fields
 
 @dataclass(frozen=True)
 class RecordingPrediction:
-    """A recording and the files written for it; `shares` of its length are by class."""
+    """A recording and the files written for it; `shares` of its length are by class.
+
+    In the record of a run the files are names in its directory, so that the run can be moved;
+    earlier versions wrote their paths from the folder of the command.
+    """
 
     file: str
     lab: str
@@ -37,6 +41,13 @@ class RecordingPrediction:
             segments=fields.integer("segments"),
             shares=_numbers(fields.child("shares")),
         )
+
+    def within(self, run: Path) -> Self:
+        """The same with the paths of its files, which are in the directory of a run."""
+        lab, curve, picture = (
+            str(run / Path(p).name) for p in (self.lab, self.curve, self.picture)
+        )
+        return replace(self, lab=lab, curve=curve, picture=picture)
 
 
 @dataclass(frozen=True)
@@ -76,8 +87,8 @@ class Predictions:
         )
         write_table(Path(self.table), ["file", "class", *self.classes], rows)
 
-    def recorded(self, results: Fields) -> Self | None:
-        """The same with what a finished run recorded; None if one of its files is not there.
+    def recorded(self, results: Fields, run: Path) -> Self | None:
+        """The same with what a finished run recorded; None if one of its files is not in `run`.
 
         Raises GanexplainError for a record of another form.
         """
@@ -86,7 +97,8 @@ class Predictions:
             pictures = self._read_table() if Path(self.table).is_file() else ()
             complete = pictures and len(pictures) == results.integer("pictures")
             return replace(self, skipped=skipped, pictures=pictures) if complete else None
-        found = tuple(map(RecordingPrediction.from_json, results.children("files")))
+        entries = map(RecordingPrediction.from_json, results.children("files"))
+        found = tuple(each.within(run) for each in entries)
         files = [path for each in found for path in (each.lab, each.curve, each.picture)]
         there = found and all(Path(path).is_file() for path in files)
         return replace(self, skipped=skipped, recordings=found) if there else None

@@ -25,7 +25,7 @@ class ChangeWriter:
         self.config, self.front_end, self.divided = task.config, task.front_end, divided
 
     def write(self, start: StartExcerpt, base: Path, changed: ExcerptChange) -> ChangedExcerpt:
-        """Write the sounds and the picture that `base` names; the record of both."""
+        """Write the sounds and the picture that `base` names; the record with their names."""
         config, front_end, found = self.config, self.front_end, changed.arrays
         mels = [found[f"{state}_mel"] for state in STATES]
         sounds_made = sonify(
@@ -40,7 +40,7 @@ class ChangeWriter:
         picture = base.with_name(f"{base.name}.png")
         excerpts = dict(zip(titles, mels, strict=True))
         write_bytes(picture, change_picture(excerpts, front_end))
-        return self._record(start, found, tuple(map(str, paths)), str(picture))
+        return self._record(start, found, tuple(path.name for path in paths), picture.name)
 
     def _record(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals
 from ganexplain.artifacts.edits import EditedExcerpt
 from ganexplain.audio.difference import LevelChange
@@ -18,6 +20,31 @@ def counterfactuals_text(found: Counterfactuals) -> str:
         files = f"to hear: {entry.changed_sound}", f"to see: {entry.picture}"
         texts.append("\n    ".join([title, *lines, *files]))
     return "\n".join(texts)
+
+
+def remarks(entry: ChangedExcerpt | EditedExcerpt) -> Sequence[str]:
+    """Warnings about an excerpt, beside its results."""
+    if entry.no_gradient:
+        return [
+            f"{entry.excerpt}: the response has no gradient there (a dead rectifier, say), so "
+            "nothing could be changed"
+        ]
+    if entry.iterations < 0 and isinstance(entry, EditedExcerpt):
+        return [
+            f"{entry.excerpt}: never changed side; give more --cells or --iterations, or change "
+            "what a GAN makes of it with --on gan"
+        ]
+    if entry.iterations < 0:
+        return [
+            f"{entry.excerpt}: never changed side; give more --iterations, a smaller "
+            "--prior-weight or a larger --learning-rate"
+        ]
+    if entry.iterations == 0:
+        return [
+            f"{entry.excerpt}: changed side by being redrawn alone, so the counterfactual is "
+            "the reconstruction; give more --refine-steps"
+        ]
+    return []
 
 
 def _edit_lines(entry: EditedExcerpt) -> list[str]:

@@ -29,7 +29,7 @@ class EditWriter:
         self.view, self.rate = display_front_end(task.sound), task.sound.sample_rate
 
     def write(self, start: StartExcerpt, base: Path, found: ExcerptEdit) -> EditedExcerpt:
-        """Write the sounds and the picture that `base` names; the record of both."""
+        """Write the sounds and the picture that `base` names; the record with their names."""
         sounds = {"original": start.sound, "edited": found.edited, "edit": found.edit}
         paths = [base.with_name(f"{base.name}-{name}.flac") for name in sounds]
         for path, sound in zip(paths, sounds.values(), strict=True):
@@ -43,7 +43,7 @@ class EditWriter:
             for state in ("original", "edited")
         }
         write_bytes(picture, change_picture(excerpts, self.view))
-        return self._record(start, found, tuple(map(str, paths)), str(picture))
+        return self._record(start, found, tuple(path.name for path in paths), picture.name)
 
     def _sides(self, arrays: Mapping[str, np.ndarray]) -> dict[str, str]:
         return {s: self.divided.sides[int(arrays[f"{s}_margin"] > 0)] for s in EDIT_STATES}

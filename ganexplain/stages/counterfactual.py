@@ -12,7 +12,12 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from ganexplain.artifacts.counterfactuals import ChangedExcerpt, Counterfactuals, recorded_excerpts
+from ganexplain.artifacts.counterfactuals import (
+    ChangedExcerpt,
+    Counterfactuals,
+    recorded_excerpts,
+    within,
+)
 from ganexplain.artifacts.edits import EditedExcerpt
 from ganexplain.ascent.boundary import DecisionBoundary, decision_boundary, parse_level
 from ganexplain.ascent.changed_excerpts import CounterfactualTask, ExcerptChange, ExcerptChanger
@@ -26,6 +31,7 @@ from ganexplain.files.atomic import JsonObject
 from ganexplain.files.names import LONGEST, distinct_names, shorten_name
 from ganexplain.networks.decisions import AUTO
 from ganexplain.report.changed_excerpts import ChangeWriter
+from ganexplain.report.counterfactuals import remarks
 from ganexplain.report.edited_excerpts import EditWriter
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.part_results import NumberedPart, PartedRun, PartWork
@@ -83,10 +89,10 @@ def counterfactual(
                 return result
             run.note_inputs()
             found = _change_all(opened, out, workers, progress)
-            entries = tuple(one.excerpt for one in found)
-            result = replace(result, excerpts=entries)
+            entries = [one.excerpt for one in found]
+            result = replace(result, excerpts=tuple(within(entry, out) for entry in entries))
             for entry in entries:
-                for note in _remarks(entry):
+                for note in remarks(entry):
                     progress.note(note)
             arrays = {key: np.stack([one.arrays[key] for one in found]) for key in found[0].arrays}
             meta = _meta(task, result, run.inputs)
@@ -167,6 +173,10 @@ class StartChange:
         found.open_for_good = kept
         return found
 
+    def files(self, part: StartPart, found: Changed) -> Iterable[Path]:
+        """The sounds and the picture of an excerpt."""
+        return (self.out / name for name in (*found.excerpt.sounds, found.excerpt.picture))
+
     def __call__(self, part: StartPart, progress: Progress) -> Changed:
         """Change an excerpt."""
         start = self.task.read(part.text)
@@ -198,24 +208,21 @@ def _change_all(
         for number, (start, name) in enumerate(zip(task.starts, names, strict=True))
     ]
     kind: Any = StartResult[ChangedExcerpt] if config.on == GAN else StartResult[EditedExcerpt]
-    work: PartWork[Changed] = PartWork(kind, StartChange.open, (config, out), opened, files=_files)
+    work: PartWork[Changed] = PartWork(
+        kind, StartChange.open, (config, out), opened, files=opened.files
+    )
     worth_it = task.explained.device.type == "cpu" and steps * len(parts) >= WORTH_PROCESSES
     found = PartedRun(out, workers, progress, "counterfactuals", worth_it).results(parts, work)
     if not all(one.excerpt.no_gradient for one in found):
         return found
     for part, one in zip(parts, found, strict=True):
-        for path in _files(part, one):
+        for path in opened.files(part, one):
             path.unlink(missing_ok=True)
     remove_parts(out)
     raise GanexplainError(
         f"{opened.divided.unit}: the response has no gradient at any of the {len(found)} "
         "excerpts (a dead rectifier, say); choose other excerpts or another unit"
     )
-
-
-def _files(part: StartPart, found: Changed) -> Iterable[Path]:
-    """The sounds and the picture of an excerpt."""
-    return map(Path, (*found.excerpt.sounds, found.excerpt.picture))
 
 
 def _meta(
@@ -271,28 +278,3 @@ def _file_names(starts: Sequence[StartExcerpt]) -> list[str]:
     """What the names of the files of each excerpt begin with."""
     wished = [shorten_name(each.path.stem, f"-{each.seconds:g}s", MOST_NAME) for each in starts]
     return distinct_names(wished, MOST_NAME)
-
-
-def _remarks(entry: ChangedExcerpt | EditedExcerpt) -> Sequence[str]:
-    """Warnings about an excerpt beside its results."""
-    if entry.no_gradient:
-        return [
-            f"{entry.excerpt}: the response has no gradient there (a dead rectifier, say), so "
-            "nothing could be changed"
-        ]
-    if entry.iterations < 0 and isinstance(entry, EditedExcerpt):
-        return [
-            f"{entry.excerpt}: never changed side; give more --cells or --iterations, or change "
-            "what a GAN makes of it with --on gan"
-        ]
-    if entry.iterations < 0:
-        return [
-            f"{entry.excerpt}: never changed side; give more --iterations, a smaller "
-            "--prior-weight or a larger --learning-rate"
-        ]
-    if entry.iterations == 0:
-        return [
-            f"{entry.excerpt}: changed side by being redrawn alone, so the counterfactual is "
-            "the reconstruction; give more --refine-steps"
-        ]
-    return []

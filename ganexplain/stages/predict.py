@@ -89,16 +89,15 @@ def predict(
             source.name, tuple(predictor.classes), threshold, (),
             table="" if sound else str(out / TABLE),
         )  # fmt: skip
-        if run.finished and (again := done.recorded(run.finished.results)):
+        if run.finished and (again := done.recorded(run.finished.results, out)):
             run.keep_record(progress)
             return again
         run.note_inputs()
         parts = FilePart.all_of(paths, 1 if sound else CHUNK_PICTURES)
         found = _predict_parts(config, parts, predictor, out, workers, progress)
         note_skipped(progress, found.skipped)
-        done = replace(
-            done, skipped=found.skipped, recordings=found.recordings, pictures=found.pictures
-        )
+        recordings = tuple(each.within(out) for each in found.recordings)
+        done = replace(done, skipped=found.skipped, recordings=recordings, pictures=found.pictures)
         (_record_recordings if sound else _record_pictures)(run, done, found)
         remove_parts(out)
     return done
@@ -131,14 +130,8 @@ def _predict_parts(
         config = replace(config, outputs=predictor.kind)
     worth_it = pick_device(config.device).type == "cpu" and len(parts) >= WORTH_PROCESSES
     opened = PartPrediction(config, out, predictor)
-    work = PartWork(PredictedPart, PartPrediction, (config, out), opened, files=_files)
+    work = PartWork(PredictedPart, PartPrediction, (config, out), opened, files=opened.files)
     return _joined(PartedRun(out, workers, progress, "predicting", worth_it).results(parts, work))
-
-
-def _files(part: FilePart, found: PredictedPart) -> Iterable[Path]:
-    """The files of the recordings of a part."""
-    for each in found.recordings:
-        yield from map(Path, (each.lab, each.curve, each.picture))
 
 
 def _joined(found: Sequence[PredictedPart]) -> PredictedPart:
@@ -158,7 +151,8 @@ def _record_recordings(run: RunDirectory, done: Predictions, found: PredictedPar
             raise GanexplainError(
                 f"{name}: has changed since it was predicted; start again with --overwrite"
             )
-    run.results.update(files=[asdict(each) for each in done.recordings], skipped=list(done.skipped))
+    entries = [asdict(each) for each in found.recordings]
+    run.results.update(files=entries, skipped=list(done.skipped))
     if not done.recordings:
         raise GanexplainError("no file could be used; each is named above with the reason")
 
@@ -201,6 +195,11 @@ class PartPrediction:
         """Predict the files of a part."""
         return self._recordings(part, progress) if self.sound else self._pictures(part)
 
+    def files(self, part: FilePart, found: PredictedPart) -> Iterable[Path]:
+        """The files of the recordings of a part."""
+        for each in found.recordings:
+            yield from (self.out / name for name in (each.lab, each.curve, each.picture))
+
     def _recordings(self, part: FilePart, progress: Progress) -> PredictedPart:
         found, skipped, inputs = [], list[str](), {}
         for number, path in enumerate(part.files, part.number):
@@ -239,7 +238,7 @@ def _load(config: PredictConfig, progress: Progress) -> Predictor:
 
 
 def _write(base: Path, recording: Path, predicted: Predicted) -> RecordingPrediction:
-    """Write the three files named after `base`; returns their record."""
+    """Write the three files named after `base`; returns their record, with their names."""
     prediction, view = predicted.prediction, predicted.view
     curve, lab, picture = (base.with_name(f"{base.name}.{kind}") for kind in ("csv", "lab", "png"))
     rows = zip(prediction.times, prediction.curve, strict=True)
@@ -249,9 +248,9 @@ def _write(base: Path, recording: Path, predicted: Predicted) -> RecordingPredic
     write_bytes(lab, lab_text(prediction.segments, prediction.classes).encode())
     return RecordingPrediction(
         file=str(recording),
-        lab=str(lab),
-        curve=str(curve),
-        picture=str(picture),
+        lab=lab.name,
+        curve=curve.name,
+        picture=picture.name,
         seconds=round(prediction.seconds, 3),
         segments=len(prediction.segments),
         shares={name: round(share, 4) for name, share in prediction.shares().items()},

@@ -29,6 +29,11 @@ CONFIG = CounterfactualConfig(
 def test_excerpts_are_changed_the_same_by_any_workers(tmp_path: Path) -> None:
     notes = check_parts(counterfactual, CONFIG, tmp_path, parts=2)
     assert len(notes) == 2 and all("changed side" in note for note in notes)
+    moved = (tmp_path / "one").rename(tmp_path / "moved")
+    found = counterfactual(CONFIG, moved, progress := NullProgress(), resume=True)
+    assert "moved: was done before" in progress.notes[-1]
+    for entry in found.excerpts:
+        assert {Path(path).parent for path in (*entry.sounds, entry.picture)} == {moved}
 
 
 @pytest.mark.slow

@@ -280,7 +280,8 @@ def test_the_json_document(classifier: Path, recording: Path, tmp_path: Path, co
     for kind in ("lab", "curve", "picture"):
         assert Path(entry[kind]).is_file()
     run = json.loads((out / "run.json").read_text())
-    assert run["state"] == "done" and run["results"]["files"] == [entry]
+    names = {kind: Path(entry[kind]).name for kind in ("lab", "curve", "picture")}
+    assert run["state"] == "done" and run["results"]["files"] == [entry | names]
     assert set(run["inputs"]) == {"classifier", str(recording)}
 
 

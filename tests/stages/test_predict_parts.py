@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,29 @@ def test_a_finished_run_that_is_resumed_has_its_results_and_its_record(
     lost = next(run.glob("*.png" if kind == "recordings" else "*.csv"))
     lost.unlink()
     assert predict(config, run, NullProgress(), resume=True) == found and lost.is_file()
+
+
+@pytest.mark.parametrize("written_by", ["this version", "an earlier one"])
+def test_a_run_that_was_moved_has_its_files(
+    written_by: str, recordings: PredictConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = predict(recordings, Path("run"), NullProgress())
+    assert [Path(each.lab).is_file() for each in found.recordings] == [True] * 3
+    if written_by == "an earlier one":  # paths from the folder of the command
+        record_file = Path("run/run.json")
+        text = record_file.read_text()
+        for kind in ("lab", "csv", "png"):
+            text = re.sub(rf'"(\w+\.{kind})"', r'"run/\1"', text)
+        assert text.count('"run/') == 9
+        record_file.write_text(text)
+    moved = (tmp_path / "run").rename(tmp_path / "moved")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    again = predict(recordings, moved, progress := NullProgress(), resume=True)
+    assert progress.notes[-1] == f"{moved}: was done before; --overwrite computes it again"
+    names = [str(moved / Path(each.lab).name) for each in found.recordings]
+    assert [each.lab for each in again.recordings] == names
 
 
 @pytest.mark.parametrize("keep", [0, 40, -9, -60])
