@@ -1,9 +1,11 @@
 """Adaptive search for the setting whose responses are closest to those of real excerpts.
 
 A grid runs all settings to the end. This search measures the distance after each iteration and
-ends a setting once no later iteration can be closer; it runs few prior weights with small learning
-rates, and tries more settings around the best one in decreasing steps. All settings have all
-examples, because a sample of examples ranks settings badly.
+ends a setting once no later iteration can be closer. It tries all prior weights with the largest
+learning rate, which is the cheapest, and goes on with the best of them to smaller rates only while
+the distance falls by more than its standard error; other weights are tried only where weights
+differ by more than that. All settings have all examples, because a sample of examples ranks
+settings badly.
 
 It goes in rounds of settings that do not depend on each other: whoever tries them may do so at the
 same time, and keep what they found.
@@ -17,13 +19,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ganexplain.ascent.candidate import Found, Trial, Tried, gather
+from ganexplain.ascent.candidate import Found, Target, Trial, Tried, gather
 from ganexplain.errors import Diverged
 
-STEPS = (1 / 2, 1 / 4, 1 / 8)  # decades between a setting and its neighbours
-BEYOND = 1 / 2  # decades by which settings may exceed the range of the given values
+STEP = 10 ** (1 / 2)  # between a value and the next, and beyond the given ones
 SAME = 0.02  # relative difference below which settings are the same
-NEIGHBOURS = 4  # of a setting: two learning rates and two prior weights
 
 Setting = tuple[float, float]  # learning rate, prior weight
 TrySettings = Callable[[Sequence[Trial]], Sequence[Tried]]
@@ -43,62 +43,90 @@ class SearchLimits:
     iterations: int
     budget: int
 
+    @property
+    def rates(self) -> list[float]:
+        """Learning rates from above the largest given one to below the smallest, in small steps."""
+        given = {rate for rate, _ in self.pairs}
+        ends = {_digits(max(given) * STEP), _digits(min(given) / STEP)}
+        first, *rest = sorted(given | ends, reverse=True)
+        found = [first]
+        for low in rest:
+            count = max(round(math.log(found[-1] / low, STEP)), 1)
+            found += map(_digits, np.geomspace(found[-1], low, count + 1)[1:-1].tolist())
+            found.append(low)
+        return found
+
     def __post_init__(self) -> None:
         """Raise ValueError for a budget below four evaluations of each example."""
         if self.budget < 4 * self.examples:
             raise ValueError(f"{self.budget} evaluations are too few for {self.examples} examples")
 
 
-def search_settings(limits: SearchLimits, try_settings: TrySettings) -> Found:
-    """Search for settings whose N responses are close to real ones.
+def search_settings(limits: SearchLimits, target: Target, try_settings: TrySettings) -> Found:
+    """Search for settings whose N responses are close to the target.
 
     `try_settings` tries the settings of a round, as `SettingSearch` does with each. Priors must not
     be `langevin`, which need not come closer. Raises Diverged if no setting has finite responses.
     """
-    search = _Search(limits, try_settings)
-    search.run_pairs()
-    if not math.isfinite(search.distance):
+    search = _Search(limits, target, try_settings)
+    search.lower_rates()
+    if not search.found:
         raise Diverged("no setting has finite responses; lower --learning-rate")
-    search.refine_best()
-    return gather(search.tried, limits.budget - search.left)
+    search.vary_weight()
+    return gather(search.found, limits.budget - search.left)
 
 
 class _Search:
     """Tries settings within the limits; `tried` are all of them, the closest first."""
 
-    def __init__(self, limits: SearchLimits, try_settings: TrySettings) -> None:
-        self.limits, self.try_settings = limits, try_settings
+    def __init__(self, limits: SearchLimits, target: Target, try_settings: TrySettings) -> None:
+        self.limits, self.target, self.try_settings = limits, target, try_settings
         self.tried: list[Tried] = []
         self.left = limits.budget
+
+    @property
+    def found(self) -> list[Tried]:
+        """The settings with finite responses, the closest first."""
+        return [one for one in self.tried if one.distance is not None]
 
     @property
     def distance(self) -> float:
         """Smallest distance to the real responses so far."""
         return _distance(self.tried[0]) if self.tried else math.inf
 
-    def run_pairs(self) -> None:
-        """Run the given pairs, largest learning rate first, then with half of the weights each.
+    def lower_rates(self) -> None:
+        """Try all prior weights, and with one of them smaller learning rates while that pays."""
+        weights = list(dict.fromkeys(weight for _, weight in self.limits.pairs))
+        for rate in filter(self.affordable, self.limits.rates):
+            before = self.found
+            self.run([(rate, weight) for weight in weights])
+            if before and not self.is_better_than(before[0]):
+                return
+            if tied := self.tied_at(rate):
+                weights = [max(one.prior_weight for one in tied)]  # nearest to where the GAN was
 
-        They are preceded by a larger learning rate, which is the cheapest.
-        """
-        pairs = self.limits.pairs
-        weights = list(dict.fromkeys(weight for _, weight in pairs))
-        rates = {rate for rate, _ in pairs}
-        for rate in sorted(rates | {_digits(max(rates) * 10**BEYOND)}, reverse=True):
-            if self.affordable(rate):
-                self.run([(rate, weight) for weight in weights])
-                if math.isfinite(self.distance):
-                    ranked = dict.fromkeys(one.prior_weight for one in self.tried)  # closest first
-                    weights = [w for w in ranked if w in weights][: math.ceil(len(weights) / 2)]
+    def vary_weight(self) -> None:
+        """Try the next prior weights if weights make a difference, and go on from a better one."""
+        if len(self.tied_at(max(one.learning_rate for one in self.found))) > 1:
+            return
+        best = None
+        while best is None or self.is_better_than(best):
+            best = self.found[0]
+            self.run([setting for setting in self.neighbours(best) if self.new(setting)])
 
-    def refine_best(self) -> None:
-        """Run the neighbours of the best setting, with smaller steps when none is better."""
-        for step in STEPS:
-            best = None
-            while best is not self.tried[0]:
-                best = self.tried[0]
-                near = [s for s in self.neighbours(best, step) if self.new(s)]
-                self.run([s for s in near if self.affordable(s[0])])
+    def tied_at(self, rate: float) -> list[Tried]:
+        """The settings of a learning rate that differ from the closest by no more than chance."""
+        found = [one for one in self.found if one.learning_rate == rate]
+        return [one for one in found if not self.is_closer(found[0], one)]
+
+    def is_better_than(self, earlier: Tried) -> bool:
+        """Whether the best setting is closer than the best one earlier by more than chance."""
+        return self.is_closer(self.found[0], earlier)
+
+    def is_closer(self, one: Tried, other: Tried) -> bool:
+        """Whether a setting is closer to the real responses than another by more than chance."""
+        gain = _distance(other) - _distance(one)
+        return gain > self.target.standard_error(one.response, other.response)
 
     def affordable(self, rate: float) -> bool:
         """Whether a setting with this learning rate needs less than a quarter of the rest.
@@ -106,28 +134,19 @@ class _Search:
         A step of Adam moves a coordinate by about the learning rate, so a tenth of the rate needs
         ten times the iterations to the minimum of the fastest setting so far.
         """
-        ways = (
-            one.learning_rate * one.iterations for one in self.tried if one.distance is not None
-        )
-        way = min(ways, default=0.0)
+        way = min((one.learning_rate * one.iterations for one in self.found), default=0.0)
         return 4 * self.limits.examples * way / rate <= self.left
 
     def new(self, setting: Setting) -> bool:
         """Whether a setting was not tried."""
         return not any(np.allclose(setting, _setting(one), rtol=SAME, atol=0) for one in self.tried)
 
-    def neighbours(self, one: Tried, step: float) -> list[Setting]:
-        """The settings `step` decades away in learning rate or prior weight."""
-        found = []
-        for axis in (0, 1):
-            values = [pair[axis] for pair in self.limits.pairs]
-            low, high = min(values) / 10**BEYOND, max(values) * 10**BEYOND
-            for factor in (10**step, 10**-step):
-                moved = list(_setting(one))
-                moved[axis] = _digits(moved[axis] * factor)
-                if low * (1 - SAME) <= moved[axis] <= high * (1 + SAME):
-                    found.append((moved[0], moved[1]))
-        return found
+    def neighbours(self, one: Tried) -> list[Setting]:
+        """The settings with the next prior weights, at most a step beyond the given ones."""
+        given = [weight for _, weight in self.limits.pairs]
+        low, high = min(given) / STEP * (1 - SAME), max(given) * STEP * (1 + SAME)
+        weights = (_digits(one.prior_weight * step) for step in (STEP, 1 / STEP))
+        return [(one.learning_rate, weight) for weight in weights if low <= weight <= high]
 
     def run(self, settings: Sequence[Setting]) -> None:
         """Try settings with at most half of what is left, each as long as it may be the best.

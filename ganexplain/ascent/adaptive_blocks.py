@@ -15,7 +15,7 @@ import numpy as np
 from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.lost_gradients import LostSearches, refuse_lost
 from ganexplain.artifacts.plan import TRIALS_FOLDER, Part, SearchTarget
-from ganexplain.ascent.adaptive import NEIGHBOURS, SearchLimits, search_settings
+from ganexplain.ascent.adaptive import SearchLimits, search_settings
 from ganexplain.ascent.blocks import BlockSearch
 from ganexplain.ascent.candidate import Found, SettingSearch, Target, Trial, Tried
 from ganexplain.ascent.search_networks import SearchNetworks
@@ -105,9 +105,12 @@ class AdaptiveBlockSearch(BlockSearch):
         target = part.target
         with self.objective(target.unit) as objective:
             settings = self.settings(target)
-            aim = Target.of(self.task.aims[target], target.direction)
-            search = SettingSearch(objective, self.starts, aim, settings)
+            search = SettingSearch(objective, self.starts, self._target(target), settings)
             return search(part.trial, lambda units, distance: progress.advance(units))
+
+    def _target(self, target: SearchTarget) -> Target:
+        """The real responses at which the search of a unit aims."""
+        return Target.of(self.task.aims[target], target.direction)
 
     def _found(self, target: SearchTarget, advance: Callable[[int], None]) -> Found:
         config, number = self.config, count()
@@ -120,19 +123,24 @@ class AdaptiveBlockSearch(BlockSearch):
         document = json.dumps([self.task.metas[target].to_json(), self.task.batch_size])
         made_from = hashlib.sha256(document.encode()).hexdigest()
         work = PartWork(Tried, self.trials, (self.task, self.out), self.try_setting)
-        most = max(len(config.prior_weight), NEIGHBOURS)
-        with self.workers.open(work.divided(self.out), most, self.worth_it) as do:
+        divided = work.divided(self.out)
+        with self.workers.open(divided, len(config.prior_weight), worth_it=False) as do:
 
             def try_settings(trials: Sequence[Trial]) -> list[Tried]:
                 parts = [TrialPart(next(number), 0, target, each, made_from) for each in trials]
                 kept = [part for part in parts if work.is_done(part, self.out)]
-                do([part for part in parts if part not in kept], advance)
+                todo = [part for part in parts if part not in kept]
+                # One setting is faster here, with all threads, than in a process with one.
+                if self.workers.are_one(len(todo), worth_it=False):
+                    HERE.do(todo, divided, advance)
+                else:
+                    do(todo, advance)
                 found = [work.take(part, self.out, NullProgress()) for part in parts]
                 of_kept = zip(parts, found, strict=True)
                 advance(sum(one.example_iterations for part, one in of_kept if part in kept))
                 return found
 
-            return search_settings(limits, try_settings)
+            return search_settings(limits, self._target(target), try_settings)
 
     def _settings(self, part: Part, found: Found) -> dict[str, np.ndarray]:
         """Arrays of `explanations.npz`, the closest setting first, each its own trajectory."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ganexplain.ascent.engine import Ascent, Objective
 from ganexplain.ascent.settings import AscentSettings, Starts
+from ganexplain.metrics.bootstrap import resample_rows
 
 PATIENCE = 20  # iterations without improvement, in addition to as many as the best took
 LEVELS = 64  # of the lower bound on later distances
@@ -92,6 +93,15 @@ class Target:
         """Frechet distances (K,) of signed responses (K, N)."""
         mean, std = kept.mean(axis=1), kept.std(axis=1, ddof=1)
         return (mean - self.mean) ** 2 + (std - self.std) ** 2
+
+    def standard_error(self, one: np.ndarray, other: np.ndarray) -> float:
+        """That of the difference between the distances of responses (N,) from the same starts.
+
+        By bootstrap, paired by start, as `select` marks settings as tied.
+        """
+        rows = resample_rows(len(one), 0)
+        first, second = (self.distance(self.sign * each[rows]) for each in (one, other))
+        return float(np.std(first - second, ddof=1))
 
     def least_later(self, kept: np.ndarray) -> float:
         """A lower bound on the later distances of signed responses (N,).

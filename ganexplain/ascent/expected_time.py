@@ -21,7 +21,7 @@ OF_A_SECOND = 2.0  # of recordings, with an excerpt every ten frames
 OF_A_TESTED_SECOND = 0.8  # with each encoder
 OF_AN_EXAMPLE = 60.0  # the controls of a unit
 OF_A_PAGE = 500.0  # its sounds and pictures
-USUAL_SHARE = 0.5  # of its budget that an adaptive search uses
+OF_A_SEARCHED_EXAMPLE = 60.0  # of an adaptive search, if its budget is not less
 
 ROWS = 4
 STEP = 3.0  # an iteration of a search, forwards and back, in passes forwards
@@ -89,6 +89,6 @@ def seconds_per_iteration(generator: nn.Module, network: nn.Module, latent: torc
 def _search(config: ExplainConfig) -> float:
     """About how many example-iterations the search of a unit takes."""
     if config.search == "adaptive":
-        return USUAL_SHARE * search_budget(config)
+        return min(OF_A_SEARCHED_EXAMPLE * config.examples, search_budget(config))
     calls = config.calls if config.search == EVOLUTION else 1
     return float(Grid.from_settings(config).rows * max(config.iterations) * calls)

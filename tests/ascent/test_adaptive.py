@@ -17,7 +17,7 @@ from ganexplain.ascent.candidate import Found, Target
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.errors import Diverged
-from ganexplain.metrics.distances import frechet_distance
+from ganexplain.metrics.distances import frechet_distance, frechet_distances
 
 SIZE = 4
 RATES, WEIGHTS = (0.1, 0.01), (0.1, 0.001)
@@ -92,7 +92,7 @@ def test_every_setting_returned_is_what_ascend_finds_with_it_alone() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("real", [(5.0, 0.5), (9.0, 1.0), (12.0, 3.0)])
-def test_no_worse_than_the_whole_grid(seed: int, real: tuple[float, float]) -> None:
+def test_no_worse_than_the_whole_grid_but_for_chance(seed: int, real: tuple[float, float]) -> None:
     sample = np.random.default_rng(seed).normal(*real, 30)
     counts = (20, 100, 200)
     pairs = np.array(list(itertools.product(RATES, WEIGHTS)))
@@ -100,9 +100,15 @@ def test_no_worse_than_the_whole_grid(seed: int, real: tuple[float, float]) -> N
     rows = np.repeat(pairs, 10, axis=0)
     starts = Starts(np.tile(start, (len(pairs), 1)), rows[:, 0], rows[:, 1])
     grid = ascend(bent, starts, counts, AscentSettings(batch_size=64))
-    best = min(frechet_distance(r, sample) for r in grid.response.reshape(-1, 10))
+    both = grid.response.reshape(-1, 10)
+    best = both[np.argmin([frechet_distance(r, sample) for r in both])]
     found = search(bent, sample, seed=100 * seed)
-    assert found.distance[0] <= best
+    rows = np.random.default_rng(0).integers(10, size=(1000, 10))  # starts, drawn again
+    ours, theirs = (
+        frechet_distances(r[rows][..., None], sample) for r in (found.response[0], best)
+    )
+    chance = 2 * (ours - theirs).std()
+    assert found.distance[0] <= frechet_distance(best, sample) + chance
     assert found.example_iterations <= len(pairs) * 10 * max(counts) // 10
 
 
@@ -186,7 +192,7 @@ def test_a_learning_rate_that_diverges_is_dropped() -> None:
     real = start_latents(0, 10, SIZE).sum(1) + 2.0
     found = search(brittle, real, rates=(50.0, 0.1), iterations=100)
     assert found.learning_rate.max() < 50
-    assert found.distance[0] < 0.1
+    assert found.distance[0] < 1  # of 4 at the starts
 
 
 def test_no_finite_response_at_all_is_said() -> None:
@@ -233,3 +239,20 @@ def test_a_tight_budget_goes_to_the_best_setting_alone() -> None:
     found = search(linear, real, rates=(0.1,), weights=(0.1, 0.01, 0.0), budget=180)
     assert found.iterations[0] >= 7
     assert found.distance[0] < 1
+
+
+def test_settings_that_differ_by_chance_alone_are_not_searched_further() -> None:
+    """Weights make no difference to a linear response from few steps: one of them goes on."""
+    real = start_latents(0, 10, SIZE).sum(1) + SIZE * 0.1 * 8
+    found = search(linear, real, rates=(0.1, 0.01), weights=(1e-4, 1e-3, 1e-5), iterations=1000)
+    rates = found.learning_rate.tolist()
+    assert rates.count(0.316) == 3 and rates.count(0.1) == 1
+    assert set(found.prior_weight[found.learning_rate < 0.3]) == {1e-3}  # nearest to the GAN
+    assert len(rates) <= 6
+
+
+def test_weights_that_matter_are_varied() -> None:
+    """A strong prior narrows the responses, as the real ones are."""
+    real = np.random.default_rng(0).normal(6, 0.2, 30)
+    found = search(bent, real, rates=(0.1,), weights=(0.3, 0.003), iterations=1000)
+    assert len(set(found.prior_weight)) > 2

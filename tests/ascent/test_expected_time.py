@@ -77,7 +77,9 @@ def test_stages_take_as_long_as_their_work(
     found = ExpectedTime.of(config, search, corpus).seconds()
     assert found["responses"] == pytest.approx(2.0 * 4 * SECONDS)  # four recordings
     assert found["validate"] == pytest.approx(0.8 * SECONDS)  # one of them
-    assert found["explain"] == pytest.approx(0.5 * 0.1 * 9 * 10 * 100)
+    assert found["explain"] == pytest.approx(60 * 10)
+    short = ExpectedTime.of(config, replace(search, iterations=(50,)), corpus).seconds()
+    assert short["explain"] == pytest.approx(0.1 * 9 * 10 * 50)
     grid = ExpectedTime.of(config, replace(search, search="grid"), corpus).seconds()
     assert grid["explain"] == pytest.approx(9 * 10 * 100)
     both = ExpectedTime.of(config, replace(search, direction="both"), corpus).seconds()

@@ -81,7 +81,7 @@ def adaptive(explanations: Explanations, seed: int, size: int, real: np.ndarray)
     limits = SearchLimits(run.pairs, size, max(run.iterations), budget)
     with objective_of(explanations) as objective:
         search = SettingSearch(objective, start, target, settings)
-        found = search_settings(limits, lambda trials: [search(trial) for trial in trials])
+        found = search_settings(limits, target, lambda trials: [search(trial) for trial in trials])
         setting = [found.learning_rate[0], found.prior_weight[0], int(found.iterations[0])]
         alone = ascend(objective, Starts(start, setting[0], setting[1]), setting[2:], settings)
     return {

@@ -29,7 +29,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> ExplainConfig:
     sought = ResponsesConfig(classifier=run.classifier, corpus=run.corpus, neuron="0,1", top=3)
     responses(sought, root / "responses", NullProgress())
     return ExplainConfig(
-        classifier=run.classifier, gan=run.gan, search="adaptive", iterations=(40,), examples=3,
+        classifier=run.classifier, gan=run.gan, search="adaptive", iterations=(400,), examples=3,
         responses=str(root / "responses"), workers="1", device="cpu",
     )  # fmt: skip
 
@@ -81,7 +81,7 @@ def tried(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return found
 
 
-@pytest.mark.parametrize("after", [1, 4])
+@pytest.mark.parametrize("after", [1, 3])
 def test_a_search_goes_on_after_the_settings_that_are_kept(
     config: ExplainConfig, whole: Path, tmp_path: Path, tried: list[object], after: int
 ) -> None:

@@ -28,5 +28,8 @@ def search_in_turn(
     """
     budget = len(pairs) * len(start) * iterations // 10 if budget is None else budget
     limits = SearchLimits(pairs, len(start), iterations, budget)
-    search = SettingSearch(objective, start, Target.of(real, settings.direction), settings)
-    return search_settings(limits, lambda trials: [search(trial, advance) for trial in trials])
+    target = Target.of(real, settings.direction)
+    search = SettingSearch(objective, start, target, settings)
+    return search_settings(
+        limits, target, lambda trials: [search(trial, advance) for trial in trials]
+    )
