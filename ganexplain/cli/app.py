@@ -19,7 +19,14 @@ import typer
 
 from ganexplain import config
 from ganexplain.cli.errors import one_line_errors
-from ganexplain.cli.options import command_class, common_options, field_option, option, was_set
+from ganexplain.cli.options import (
+    command_class,
+    common_options,
+    field_option,
+    in_order,
+    option,
+    was_set,
+)
 from ganexplain.cli.results import (
     print_result,
     show_attributions,
@@ -186,13 +193,14 @@ def _add_command(
                 show(found, given.get("as_json", False))
 
     parameters = [
-        inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
         *(field_option(f, kinds[f.name]) for f in settings),
         *common_options(result, getattr(config_class, "OUT", MISSING)),
     ]
     if under_torchrun or resumes:
         meaning = "Continue an earlier run in --out; if there is none, start one."
         parameters.append(option("resume", bool, False, typer.Option("--resume", help=meaning)))
+    own = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    parameters = [own, *in_order(parameters, config_class)]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     without_docstrings = sys.flags.optimize > 1  # a dataclass then has its signature in the place
     command.__doc__ = None if without_docstrings else config_class.__doc__
@@ -211,21 +219,21 @@ def _add_stage(
     _add_command(name, config_class, stage, show, result, under_torchrun, resumes)
 
 
+_add_command("demo", config.DemoConfig, "demo:demo", show_demo, resumes=True)
+_add_command("run", config.RunConfig, "run:run", show_path, resumes=True)
 _add_stage("train-classifier", show_path, under_torchrun="together")
-_add_stage("predict", show_predictions, resumes=True)
 _add_stage("train-gan", show_path, under_torchrun="together")
-_add_stage("counterfactual", show_counterfactuals, resumes=True)
-_add_stage("false-alarms", show_false_alarms, resumes=True)
+_add_stage("explain", show_paths, under_torchrun="apart")
+_add_stage("select", show_ranking, resumes=True)
+_add_stage("report", show_path, resumes=True)
+_add_stage("predict", show_predictions, resumes=True)
 _add_stage("input", show_input, "writes a file")
 _add_command("layers", config.LayersConfig, "layers:layers", show_layers, result="prints")
 _add_stage("responses", show_paths, resumes=True)
-_add_stage("explain", show_paths, under_torchrun="apart")
-_add_stage("train-explainer", show_explainer, under_torchrun="together")
-_add_stage("select", show_ranking, resumes=True)
 _add_stage("validate", show_validation)
 _add_stage("attribute", show_attributions, resumes=True)
-_add_stage("report", show_path, resumes=True)
-_add_command("run", config.RunConfig, "run:run", show_path, resumes=True)
-_add_command("demo", config.DemoConfig, "demo:demo", show_demo, resumes=True)
-_add_stage("rerun", show_differences)
+_add_stage("train-explainer", show_explainer, under_torchrun="together")
+_add_stage("counterfactual", show_counterfactuals, resumes=True)
+_add_stage("false-alarms", show_false_alarms, resumes=True)
 _add_stage("label-stems", show_plain_path, "prints a path")
+_add_stage("rerun", show_differences)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
+import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand, TyperOption
+from typer.models import ArgumentInfo
 
 from ganexplain.cli.errors import one_line_errors
 from ganexplain.errors import UsageError, did_you_mean
@@ -20,6 +23,8 @@ from ganexplain.files.bounded import read_toml
 # What `--out` is, by what a command does.
 WRITTEN = {"writes": "Run directory to write.", "writes a file": "TOML file to write."}
 
+LEAST_OF_TABLE = 100  # columns of a terminal below which a table would cut the names of options
+NETWORKS = ("classifier", "model", "gan")  # the settings that most calls name
 SEVERAL = re.compile(r"(\S+) for several\b")  # in the help of an option: a value that names several
 
 
@@ -119,6 +124,8 @@ def command_class(config_class: type[Any]) -> type[TyperCommand]:
                 names = ", ".join(installed(group)) if group else ""
                 if names and isinstance(parameter, TyperOption):
                     parameter.help = f"{parameter.help} From other packages: {names}."
+            if shutil.get_terminal_size().columns < LEAST_OF_TABLE:
+                self.rich_markup_mode = None
             super().format_help(ctx, formatter)
 
     return Command
@@ -147,6 +154,25 @@ def common_options(result: str, out: Any = MISSING) -> list[inspect.Parameter]:
         if name not in left_out.get(result, ()):
             options.append(option(name, bool, False, typer.Option(*flags, help=meaning)))
     return options
+
+
+def in_order(parameters: Sequence[inspect.Parameter], config_class: type[Any]) -> list[Any]:
+    """The parameters of a command as its help lists them: what is required and the networks first.
+
+    Settings of the command itself come before those that it shares with others.
+    """
+    own = vars(config_class).get("__annotations__", {})
+
+    def place(parameter: inspect.Parameter) -> tuple[int, ...]:
+        name, (_, info) = parameter.name, get_args(parameter.annotation)
+        return (
+            not isinstance(info, ArgumentInfo),
+            parameter.default is not inspect.Parameter.empty,
+            NETWORKS.index(name) if name in NETWORKS else len(NETWORKS),
+            name not in own,
+        )
+
+    return sorted(parameters, key=place)
 
 
 def was_set(context: typer.Context, name: str) -> bool:
