@@ -3,8 +3,9 @@
 python tests/benchmarks/learned.py coalitions EXPLAINER CLASSIFIER CORPUS... [--unseen FILE]
 
 EXPLAINER is an explainer.pt of `train-explainer --teacher shapley`. All is measured on excerpts of
-the validation splits. Exact maps are occlusion of squares in log-odds, errors mean absolute ones
-of maps scaled to their largest magnitude, with zero at 0.5, as of `--teacher occlusion`.
+the validation splits. Exact maps are occlusion of 4 x 6 segments in log-odds; errors are mean
+absolute ones of maps scaled to their largest magnitude, with zero at 0.5, as of `--teacher
+occlusion`.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")
-SQUARES, ROWS, COLUMNS = 8, 4, 6
+ROWS, COLUMNS = 4, 6  # the segments of `attribute`
+CHUNK = 8  # excerpts at a time
 FEW = 2  # coalitions of a lesson whose responses are not needed
 FOLDS = 8
 SHUFFLED = 12  # excerpts that networks of shuffled weights are asked about
@@ -68,8 +70,8 @@ class Material:
         x = torch.from_numpy(valid.gather(centres[rows]))
         generator = answer.generator
         reference = Reference(generator.mean[:, None], generator.deviation[:, None])
-        squares = Squares.over(tuple(x.shape[1:]), SQUARES, reference)
-        return cls(x, reference, generator, squares)
+        segments = grid(x.shape[-2], x.shape[-1], ROWS, COLUMNS)
+        return cls(x, reference, generator, Squares(segments, reference))
 
     def teacher(self, classifier: Path) -> Teacher:
         network = load_target(NetworkSource(classifier=str(classifier)), None, CPU)
@@ -130,7 +132,7 @@ def error(maps: Tensor, exact: Tensor) -> float:
 
 def held_out(material: Material, classifier: Path, passes: int, title: str) -> None:
     teacher = material.teacher(classifier)
-    lessons = [material.lesson(teacher, x) for x in material.x.split(SQUARES)]
+    lessons = [material.lesson(teacher, x) for x in material.x.split(CHUNK)]
     exact = torch.cat([teacher.exact(each) for each in lessons])
     start = material.start()
     start.mean.copy_(material.generator.mean)
@@ -156,8 +158,8 @@ def held_out(material: Material, classifier: Path, passes: int, title: str) -> N
 def faithfulness(material: Material, classifier: Path) -> None:
     """Deletion and insertion over 4 x 6 segments, in probability, paired with occlusion's."""
     teacher = material.teacher(classifier)
-    height, width = material.x.shape[-2:]
-    labels = grid(height, width, ROWS, COLUMNS)
+    labels = material.squares.labels
+    height, width = labels.shape
     sizes = np.bincount(labels.ravel())
     found: dict[str, list[tuple[float, float]]] = {}
     for number, x in enumerate(material.x):
@@ -213,7 +215,7 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("corpus", type=Path, nargs="+")
     parser.add_argument("--unseen", type=Path, help="a classifier that had no part in the training")
     parser.add_argument("--inputs", type=int, default=40)
-    parser.add_argument("--kernel", type=int, default=62, help="coalitions of KernelSHAP; 0: none")
+    parser.add_argument("--kernel", type=int, default=24, help="coalitions of KernelSHAP; 0: none")
     arguments = parser.parse_args(words)
     material = Material.read(arguments)
     print("| network | map | error | correlation |\n|---|---|---|---|")

@@ -24,7 +24,7 @@ from ganexplain.errors import UsageError
 from ganexplain.explainers.cgan.coalition_training import Lesson, Teacher
 from ganexplain.explainers.cgan.coalitions import Squares, draw_coalitions, kernel_sizes
 from ganexplain.explainers.cgan.signals import LEVELS, Signals, network_signals
-from ganexplain.explainers.cgan.unet import CONTRIBUTIONS, SignalGenerator
+from ganexplain.explainers.cgan.unet import CONTRIBUTIONS, MixFit, SignalGenerator
 from ganexplain.explainers.loading import load_explainer
 from ganexplain.files.checkpoints import read_checkpoint
 from ganexplain.inputs.picture import ImageInput
@@ -130,6 +130,17 @@ def test_contributions_by_hand() -> None:
         torch.testing.assert_close(
             found.contributions[:, 2 * LEVELS + side], ((x - filled) * gradient)[:, 0]
         )
+
+
+def test_weights_of_contributions_are_those_of_a_ridge_regression() -> None:
+    random = np.random.default_rng(0)
+    design, wanted = random.normal(size=(40, CONTRIBUTIONS)), random.normal(size=40)
+    fit = MixFit()
+    for rows in (slice(0, 25), slice(25, None)):
+        found = fit.update(*(torch.from_numpy(each[rows]).float() for each in (design, wanted)))
+    padded = np.concatenate([design, np.eye(CONTRIBUTIONS)])  # a ridge of 1
+    exact = np.linalg.lstsq(padded, np.concatenate([wanted, np.zeros(CONTRIBUTIONS)]), rcond=None)
+    np.testing.assert_allclose(found.numpy(), exact[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("gradient", [True, False])

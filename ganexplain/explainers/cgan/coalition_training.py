@@ -19,7 +19,7 @@ from ganexplain.explainers.cgan.evaluation import map_correlations
 from ganexplain.explainers.cgan.signal_inference import KIND
 from ganexplain.explainers.cgan.signals import Signals, network_signals
 from ganexplain.explainers.cgan.teachers import output_kind, target_classes
-from ganexplain.explainers.cgan.unet import SignalGenerator
+from ganexplain.explainers.cgan.unet import MixFit, SignalGenerator, even_contributions
 from ganexplain.explainers.task import Task, Trained
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.layer_units import unit_values
@@ -118,7 +118,9 @@ class CoalitionTraining:
     """A generator and its running average, which learn from lessons on ever new inputs.
 
     Four updates are on one classifier, of which the last with weights that are shuffled anew; then
-    the next one's turn comes. The running average is evaluated and written.
+    the next one's turn comes. The weights of the contributions are those that fit all lessons so
+    far, in closed form; the U-Net, which adds to them, learns by gradients. The
+    running average is evaluated and written.
     """
 
     def __init__(self, task: Task) -> None:
@@ -136,7 +138,10 @@ class CoalitionTraining:
         self.generator = generator.to(task.device)
         self.start = copy.deepcopy(self.generator).requires_grad_(False).eval()
         self.average = copy.deepcopy(self.start)
-        self.networks = {"generator": self.generator, "average": self.average}
+        self.fit = MixFit().to(task.device)
+        self.networks = {
+            "generator": self.generator, "average": self.average, "fit": self.fit
+        }  # fmt: skip
         adam = torch.optim.Adam(self.generator.parameters(), self.config.learning_rate, BETAS)
         self.optimisers = {"generator": adam}
 
@@ -162,6 +167,8 @@ class CoalitionTraining:
         rows = batch_rows(len(self.centres), config.batch_size, step, config.seed, "coalitions")
         x = torch.from_numpy(self.task.train.gather(self.centres[rows[rank_slice()]]))
         lesson = self._lesson(step, x.to(self.task.device))
+        if config.gradient:
+            self.generator.mix.copy_(self.fit.update(*self._equations(lesson)))
         loss = self._errors(self.generator, lesson).mean()
         parameters = [*self.generator.parameters()]
         self.optimisers["generator"].zero_grad(set_to_none=True)
@@ -181,6 +188,20 @@ class CoalitionTraining:
             return teacher.teach(x, config.coalitions, random, teacher.fast)
         with weights_shuffled(teacher.network.network, int(random.integers(2**31))):
             return teacher.teach(x, config.coalitions, random)
+
+    @torch.no_grad()
+    def _equations(self, lesson: Lesson) -> tuple[Tensor, Tensor]:
+        """Return rows (B K, n) of contributions without what is removed, and what they should give.
+
+        An input counts as in `Lesson.errors`.
+        """
+        even, scale = even_contributions(lesson.signals)
+        sums = self.squares.sums((scale[:, None] * even).flatten(0, 1))
+        sums = sums.reshape(*even.shape[:2], -1)
+        size = lesson.spread.sqrt()
+        design = torch.einsum("bkp,bnp->bkn", lesson.removed, sums) / size[:, :, None]
+        wanted = (lesson.lost - lesson.expected) / size
+        return design.flatten(0, 1), wanted.flatten()
 
     def _errors(self, generator: SignalGenerator, lesson: Lesson) -> Tensor:
         areas = generator(lesson.x, lesson.filled, lesson.signals)

@@ -7,10 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain.explainers.cgan.signals import LEVELS, SIDES, Signals
+from ganexplain.runs.distributed import average_gradients
 
 CONTRIBUTIONS = SIDES * (LEVELS + 1)
 LEAK = 0.1
 SMALLEST = 1e-12
+RIDGE = 1.0  # beside sums over lessons, so that a few of them can be solved
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
@@ -55,15 +57,16 @@ def _resized(x: Tensor, like: Tensor) -> Tensor:
 class SignalGenerator(nn.Module):
     """Inputs (B, *S), those without content and signals -> maps (B, H, W) in the response's unit.
 
-    The sum of a map is the response of the whole less that of nothing: what is lacking is spread
-    evenly over the cells, as in FastSHAP. Before the training a map is the mean of the
-    contributions with the gradient at the input, each scaled to the same deviation. Without
-    `gradient` only the input and the Grad-CAM maps are shown. `mean` and `deviation` (F,) or (C,)
-    are those of each band or channel; `shape` is that of an input.
+    A map is the sum of the contributions, each times its weight in `mix`, and of what the U-Net
+    adds. Its sum over the cells is the response of the whole less that of nothing: what is lacking
+    is spread evenly, as in FastSHAP. At first all contributions with the gradient at the input have
+    the same weight. Without `gradient` only the input and the Grad-CAM maps are shown. `mean` and
+    `deviation` (F,) or (C,) are those of each band or channel; `shape` is that of an input.
     """
 
     mean: Tensor
     deviation: Tensor
+    mix: Tensor
 
     def __init__(self, shape: tuple[int, ...], width: int, gradient: bool) -> None:
         super().__init__()
@@ -72,10 +75,8 @@ class SignalGenerator(nn.Module):
         self.register_buffer("deviation", torch.ones(shape[0]))
         channels = shape[0] if len(shape) == 3 else 1
         self.unet = UNet(channels + LEVELS + CONTRIBUTIONS * gradient, width)
-        if gradient:
-            self.mix = nn.Conv2d(CONTRIBUTIONS, 1, 1, bias=False)
-            nn.init.zeros_(self.mix.weight)
-            self.mix.weight.data[0, ::SIDES] = 1 / (LEVELS + 1)
+        self.register_buffer("mix", torch.zeros(CONTRIBUTIONS))
+        self.mix[::SIDES] = 1 / (LEVELS + 1)
 
     def forward(self, x: Tensor, filled: Tensor, signals: Signals) -> Tensor:
         """Maps (B, H, W)."""
@@ -84,12 +85,9 @@ class SignalGenerator(nn.Module):
         planes = [above if x.ndim == 4 else above[:, None], signals.cams]
         cells = x.shape[-2] * x.shape[-1]
         if self.gradient:
-            told = signals.contributions
-            centred = told - told.mean(dim=(-2, -1), keepdim=True)
-            size = centred.square().mean(dim=(-2, -1), keepdim=True).sqrt()
-            even = centred / size.clamp_min(SMALLEST)
-            scale = size.mean(dim=1)
-            area = self.mix(even)[:, 0] + self.unet(torch.cat([*planes, even], dim=1))
+            even, scale = even_contributions(signals)
+            area = torch.einsum("bnhw,n->bhw", even, self.mix)
+            area = area + self.unet(torch.cat([*planes, even], dim=1))
         else:
             scale = (signals.difference.abs() / cells)[:, None, None]
             area = self.unet(torch.cat(planes, dim=1))
@@ -97,3 +95,39 @@ class SignalGenerator(nn.Module):
         lacking = signals.difference - area.sum(dim=(-2, -1))
         found: Tensor = area + (lacking / cells)[:, None, None]
         return found
+
+
+def even_contributions(signals: Signals) -> tuple[Tensor, Tensor]:
+    """Return contributions (B, n, H, W) of mean 0 and deviation 1, and their scale (B, 1, 1).
+
+    The scale is the mean of their deviations; contributions that are the same everywhere are 0.
+    """
+    told = signals.contributions
+    centred = told - told.mean(dim=(-2, -1), keepdim=True)
+    size = centred.square().mean(dim=(-2, -1), keepdim=True).sqrt()
+    return centred / size.clamp_min(SMALLEST), size.mean(dim=1)
+
+
+class MixFit(nn.Module):
+    """The weights of contributions that fit all lessons so far, in closed form.
+
+    `gram` (n, n) and `moment` (n,) are the sums of their normal equations.
+    """
+
+    gram: Tensor
+    moment: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("gram", torch.zeros(CONTRIBUTIONS, CONTRIBUTIONS))
+        self.register_buffer("moment", torch.zeros(CONTRIBUTIONS))
+
+    def update(self, design: Tensor, wanted: Tensor) -> Tensor:
+        """Add rows (R, n) that should give values (R,); returns the weights (n,)."""
+        self.gram.grad, self.moment.grad = design.T @ design, design.T @ wanted
+        average_gradients([self.gram, self.moment])
+        self.gram += self.gram.grad
+        self.moment += self.moment.grad
+        ridge = RIDGE * torch.eye(len(self.gram), device=self.gram.device)
+        weights: Tensor = torch.linalg.solve(self.gram + ridge, self.moment)
+        return weights
