@@ -22,6 +22,7 @@ from ganexplain.attribution.causes import Cause
 from ganexplain.audio.io import encode_flac, load_excerpt, read_duration
 from ganexplain.audio.round_trip import as_heard
 from ganexplain.audio.sonify import limit_peak
+from ganexplain.config.setting import command_text
 from ganexplain.corpora.single import split_seconds
 from ganexplain.files.atomic import write_bytes, write_text
 from ganexplain.files.names import safe_name_part
@@ -201,7 +202,9 @@ class ClassFiles:
         )
         task = self.task
         heard_class = HeardClass(heard, made, task.sound.sample_rate)
-        shown = false_alarms_page(found, heard_class, task.segments.view, task.source.name)
+        command = command_text("false-alarms", task.config)
+        origin = [("network", task.source.name), ("command", command)]
+        shown = false_alarms_page(found, heard_class, task.segments.view, origin)
         write_text(page, shown)
         return found
 

@@ -53,8 +53,13 @@ class HeardClass:
     rate: int
 
 
-def false_alarms_page(found: ClassAlarms, heard: HeardClass, view: FrontEnd, network: str) -> str:
-    """Return the page of a class, whose spectrograms are those of `view`."""
+def false_alarms_page(
+    found: ClassAlarms, heard: HeardClass, view: FrontEnd, origin: Sequence[tuple[str, str]]
+) -> str:
+    """Return the page of a class, whose spectrograms are those of `view`.
+
+    `origin` are names and values of what produced it.
+    """
     title = f"What is taken for {found.name}?"
     shown = [each.sounds[0].mel for each in heard.groups] or [each.mel for each in heard.generated]
     medium = medium_for(view, np.stack(shown))
@@ -71,7 +76,7 @@ def false_alarms_page(found: ClassAlarms, heard: HeardClass, view: FrontEnd, net
         _causes(heard, medium) if heard.groups else "",
         _generated(found, heard, medium) if heard.generated else "",
         _table(found) if heard.groups else "",
-        provenance([Table("", [("network", network)])]),
+        provenance([Table("", list(origin))]),
     )
     return document(title, body, SCRIPTS)
 
@@ -80,7 +85,7 @@ def _guide(found: ClassAlarms) -> str:
     """What the page is about."""
     ended = sum(alarm.silenced for group in found.groups for alarm in group.alarms)
     return (
-        f"Excerpts without {found.name}, of which the network says that they are. What causes an "
+        f"Excerpts without {found.name} that the network takes for {found.name}. What causes an "
         "alarm was removed from the recording itself; what was left was written to a file, read "
         f"and asked about again. {ended} of {times(found.explained, 'alarm')} end without their "
         f"cause. Alarms with causes alike are one of {times(len(found.groups), 'group')}."
