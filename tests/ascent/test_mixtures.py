@@ -92,7 +92,7 @@ def share_at_1_khz(waves: np.ndarray) -> np.ndarray:
     """The share of energy near 1 kHz in waveforms (B, W), in dB."""
     power = np.abs(np.fft.rfft(waves)) ** 2
     near = np.abs(np.fft.rfftfreq(waves.shape[1], 1 / RATE) - 1000) < 20
-    share: np.ndarray = 10 * np.log10(power[:, near].sum(1) / power.sum(1) + 1e-9)
+    share: np.ndarray = 10 * np.log10(power[:, near].sum(1) / (power.sum(1) + 1e-9) + 1e-9)
     return share[:, None]
 
 
@@ -153,3 +153,20 @@ def test_a_network_of_pictures_mixes_none(field: Path, tmp_path: Path) -> None:
             lambda x: x.mean((1, 2)), prior_from=field, out=tmp_path / "run",
             input={"kind": "image", "channels": 1, "height": 16, "width": 16},
         )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_settings_of_a_search_among_mixtures_are_ranked_and_shown_as_any(
+    field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    given = {"kind": "waveform", "sample_rate": RATE, "samples": SAMPLES}
+    found = ganexplain.explain(
+        share_at_1_khz, prior_from=field, input=given, learning_rate=0.3, examples=3, calls=9,
+        prior_weight=(0.01, 0.1), iterations=(1, 5), out=tmp_path / "run",
+    )  # fmt: skip
+    real = ganexplain.responses(field, share_at_1_khz, input=given, top=3, out=tmp_path / "real")
+    ranking = ganexplain.select(found, responses=real, out=tmp_path / "select")
+    assert len(ranking.units[0].scores) == 4
+    page = ganexplain.write_report(found, ranking, examples=1, heard=1, out=tmp_path / "report")
+    assert "<audio" in page.result.read_text()
