@@ -250,8 +250,10 @@ def train_gan(
             files.
         loss: Loss: relativistic, non-saturating, hinge or wgan-gp.
         classifier: Path of a classifier.pt whose features are used to choose the best generator.
-        features_of: Path of another classifier.pt, whose features a second discriminator uses.
-        start: Path of a gan.pt to train on, in place of autoencoder_steps; empty: random weights.
+        features_of: Path of another classifier.pt, or hf://OWNER/NAME, whose features a second
+            discriminator uses.
+        start: Path of a gan.pt, or hf://OWNER/NAME, to train on, in place of autoencoder_steps;
+            empty: random weights.
         augment: Augment the inputs of the discriminators, for small corpora.
         channels: Channels of the generator's first layer.
         autoencoder_steps: Updates as the decoder of a variational autoencoder, before the GAN; 0:

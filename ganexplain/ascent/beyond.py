@@ -95,7 +95,7 @@ class FixedOutputs:
             return ""
         return (
             f"of {count} outputs the first {numbers} principal components are fixed, with "
-            f"{self.share:.0%} of their variance"
+            f"{100 * self.share:.0f} % of their variance"
         )
 
 

@@ -46,7 +46,8 @@ def one_line_errors(may_skip: bool = False, resumes: bool = False) -> Iterator[N
             if line is None:
                 raise
             if may_skip and isinstance(error, BadFile) and error.one_of_many:
-                line += " (--skip-bad-files leaves it out)"
+                said = line.endswith("leave it out")
+                line += f" (--skip-bad-files {'does' if said else 'leaves it out'})"
             print_error(f"error: {line}")
             raise SystemExit(getattr(error, "exit_status", 1)) from error
 

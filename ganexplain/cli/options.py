@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 from typer.models import ArgumentInfo
 
 from ganexplain.cli.errors import one_line_errors
@@ -106,8 +106,12 @@ def command_class(config_class: type[Any]) -> type[TyperCommand]:
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             given = list(args)  # the parser empties `args`
+            _, words, order = self.make_parser(ctx).parse_args(args=list(given))
+            missing = [p for p in self.params if p.required and p not in order]
+            if words and missing and not any(isinstance(p, TyperArgument) for p in self.params):
+                flag = max(missing[0].opts, key=len)
+                raise UsageError(f"{words[0]}: is no option; did you mean {flag} {words[0]}?")
             rest = super().parse_args(ctx, args)
-            _, _, order = self.make_parser(ctx).parse_args(args=given)
             for parameter, times in Counter(order).items():
                 if times > 1 and _takes_one_value(parameter):
                     flag = max(parameter.opts, key=len)

@@ -197,10 +197,14 @@ class TrainGanConfig(Trains, DividesFeatures):
         reads=True,
     )
     features_of: str = setting(
-        "Path of another classifier.pt, whose features a second discriminator uses.", "", reads=True
+        "Path of another classifier.pt, or hf://OWNER/NAME, whose features a second discriminator "
+        "uses.",
+        "",
+        reads=True,
     )
     start: str = setting(
-        "Path of a gan.pt to train on, in place of --autoencoder-steps; empty: random weights.",
+        "Path of a gan.pt, or hf://OWNER/NAME, to train on, in place of --autoencoder-steps; "
+        "empty: random weights.",
         "",
         reads=True,
     )

@@ -58,10 +58,10 @@ def _edit_lines(entry: EditedExcerpt) -> list[str]:
     return [
         f"{sides.original} {responses.original:.2f}, edited {sides.edited} {responses.edited:.2f} "
         + _way(entry.iterations, "steps"),
-        f"{entry.cells:.1%} of the cells change, by {entry.mean_db:.1f} dB on average",
+        f"{100 * entry.cells:.1f} % of the cells change, by {entry.mean_db:.1f} dB on average",
         f"most at {_where(entry.change, '')}",
         f"the opposite edit: {sides.opposite} {responses.opposite:.2f}; elsewhere it changes the "
-        f"decision in {entry.elsewhere:.0%} of places",
+        f"decision in {100 * entry.elsewhere:.0f} % of places",
         *(["judged: " + "; ".join(judges)] if entry.judges else []),
     ]
 

@@ -224,3 +224,11 @@ def test_the_shell_completes_commands_and_options(typed: str, offered: set[str])
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert set(done.stdout.split()) == offered
+
+
+def test_a_word_without_its_option_is_named_with_the_option(command: Run) -> None:
+    done = command("counterfactual", "song.ogg@3.5", "--classifier", "c.pt", "--out", "x")
+    assert done.code == 2
+    assert (
+        done.error_line() == "song.ogg@3.5: is no option; did you mean --start-from song.ogg@3.5?"
+    )

@@ -93,7 +93,7 @@ def test_pictures_share_one_scale_and_show_the_arrays(artifacts: Artifacts) -> N
 def test_what_the_colours_cut_is_said(artifacts: Artifacts) -> None:
     details = [e.text for e in Elements(artifacts.report()).of("span", "detail")]
     highest = artifacts.made["mel"][-1, 0].max()
-    assert f"reaches +{highest:.0f} nat" in details
+    assert f"reaches +{highest:.0f}\N{NO-BREAK SPACE}nat" in details
 
 
 def test_responses_stand_under_the_pictures(artifacts: Artifacts) -> None:

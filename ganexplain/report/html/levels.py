@@ -17,10 +17,10 @@ def round_step(front_end: FrontEnd) -> float:
 
 
 def level_text(value: float, front_end: FrontEnd) -> str:
-    """Format a value with its sign and unit: "+12 nat", "-30 dB"."""
+    """Format a value with its sign and unit on one line: "+12 nat", "-30 dB"."""
     step = round_step(front_end)
     decimals = max(0, -round(math.log10(step))) if step else 2
-    return f"{signed(value, decimals)} {front_end.unit}".rstrip()
+    return f"{signed(value, decimals)}\N{NO-BREAK SPACE}{front_end.unit}".rstrip()
 
 
 def meaning(front_end: FrontEnd) -> str:

@@ -27,7 +27,10 @@ def decision_lines(evidence: Evidence) -> list[tuple[str, Child]]:
 
 def _explained(evidence: Evidence, sharing: Sharing) -> Child:
     if sharing.is_all:
-        return "the neuron is an output of the network, or a function of its outputs"
+        return (
+            "the neuron is an output of the network, or a function of its outputs, so "
+            "nothing drives it beside what decides"
+        )
     text = (
         f" of the variance of the response over {sharing.excerpts:,} real {evidence.words.many} "
         "is fitted by a weighted sum of the outputs of the network, their squares and cubes"
