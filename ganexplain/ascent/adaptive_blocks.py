@@ -68,7 +68,8 @@ class TrialPart(NumberedPart):
 class AdaptiveBlockSearch(BlockSearch):
     """The adaptive searches of whole units; the networks are loaded once in each process.
 
-    The settings of a round are tried by `workers`, and each is kept in a file.
+    The settings of a round are tried by `workers`, if they are asked for: processes by `auto` are not
+    worth their start. Each is kept in a file.
     """
 
     def __init__(
@@ -77,10 +78,9 @@ class AdaptiveBlockSearch(BlockSearch):
         out: Path,
         networks: SearchNetworks | None = None,
         workers: Workers = HERE,
-        worth_it: bool = False,
     ) -> None:
         super().__init__(task, out, networks)
-        self.workers, self.worth_it = workers, worth_it
+        self.workers = workers
 
     @classmethod
     def trials(cls, task: SearchTask, out: Path) -> Callable[[TrialPart, Progress], Tried]:

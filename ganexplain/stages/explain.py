@@ -186,7 +186,7 @@ def _search(
     progress.start(f"search for {_describe(task, parts)}", total, at_most=adaptive)
     worth_it = not single and total >= WORTH_PROCESSES
     if adaptive and len(parts) == 1:  # its settings are divided among the workers
-        AdaptiveBlockSearch(task, out, networks, workers, worth_it)(parts[0], advance)
+        AdaptiveBlockSearch(task, out, networks, workers)(parts[0], advance)
         return spent
     prepare = AdaptiveBlockSearch if adaptive else BlockSearch
     work = DividedWork(prepare, (task, out), out, loaded=(networks,))
