@@ -68,8 +68,8 @@ class TrialPart(NumberedPart):
 class AdaptiveBlockSearch(BlockSearch):
     """The adaptive searches of whole units; the networks are loaded once in each process.
 
-    The settings of a round are tried by `workers`, if they are asked for: processes by `auto` are not
-    worth their start. Each is kept in a file.
+    The settings of a round are tried by `workers`, if they are asked for: processes by `auto` are
+    not worth their start. Each is kept in a file.
     """
 
     def __init__(

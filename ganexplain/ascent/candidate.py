@@ -137,10 +137,7 @@ class SettingSearch:
         self, trial: Trial, advance: Callable[[int, float], None] = lambda units, distance: None
     ) -> Tried:
         """Try a setting; `advance` gets the evaluations since its last call, and the distance."""
-        # Batches like those of a search with only this setting, so the rows are exactly equal.
-        starts = Starts(self.start, trial.learning_rate, trial.prior_weight)
-        run = Run(Ascent(self.objective, starts, self.settings), self.target)
-        done = 0
+        run, done = Run(self.begin(trial), self.target), 0
         while done <= trial.most and run.may_reach(trial.bound):
             # Distances are measured after a tenth of the steps done, so that few steps are wasted
             # and the GPU is not synchronised at each step.
@@ -162,6 +159,14 @@ class SettingSearch:
             latent_norm_trace=norms,
             no_gradient=run.ascent.no_gradient.cpu().numpy(),
         )
+
+    def begin(self, trial: Trial) -> Ascent:
+        """The searches of a setting from all starts, before their first step.
+
+        Batches are like those of a search with only this setting, so the rows are exactly equal.
+        """
+        starts = Starts(self.start, trial.learning_rate, trial.prior_weight)
+        return Ascent(self.objective, starts, self.settings)
 
 
 class Run:
