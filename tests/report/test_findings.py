@@ -65,6 +65,15 @@ def test_the_numbers_decide_the_sentence(name: str, figures: tuple, said: str) -
     assert said in conclude(name, found)
 
 
+@pytest.mark.parametrize("name", ["start", "held_out", "fresh", "input_ascent"])
+def test_few_examples_that_are_not_apart_decide_nothing(name: str) -> None:
+    alike = [Measure("KID", 0.1, 0.1, "alike")]
+    assert conclude(name, alike, examples=23).startswith("23 examples are too few to tell them")
+    assert "too few" not in conclude(name, alike, examples=24)
+    apart = [Measure("KID", 0.9, 0.1, "worse")]
+    assert conclude(name, apart, examples=23) == conclude(name, apart)
+
+
 def test_votes_are_told_with_their_numbers() -> None:
     space = "\N{NO-BREAK SPACE}"
     found = compare(control(50.0, 0.05, 0.31), CHOSEN, EXAMPLES, "fid_response")

@@ -19,7 +19,14 @@ from ganexplain.report.html.notation import percent
 from ganexplain.report.html.shares import Interval, share_difference
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.sanity_check import CONCLUSIONS as CHECKED
-from ganexplain.report.unit.sanity_check import SILENT, Outcome, Votes, is_discerning, sanity_check
+from ganexplain.report.unit.sanity_check import (
+    FEWEST,
+    SILENT,
+    Outcome,
+    Votes,
+    is_discerning,
+    sanity_check,
+)
 
 Standing = Literal["worse", "alike", "better"]
 ON_RESPONSES = ("fid_response", "wasserstein")
@@ -129,8 +136,13 @@ def compare(control: Control, chosen: Figures, examples: int, by: str) -> list[M
     return found
 
 
-def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> str:
-    """Return the conclusion from the measures of a control; empty for an unknown control."""
+def conclude(
+    name: str, measures: Sequence[Measure], words: Words = SOUND, examples: int = FEWEST
+) -> str:
+    """Return the conclusion from the measures of a control; empty for an unknown control.
+
+    That nothing is apart says something of at least `FEWEST` examples only.
+    """
     if name not in CONCLUSIONS or not measures:
         return ""
     found = {measure.standing for measure in measures}
@@ -140,6 +152,8 @@ def conclude(name: str, measures: Sequence[Measure], words: Words = SOUND) -> st
         outcome = "mixed"
     else:
         outcome = "better" if "better" in found else "alike"
+    if outcome == "alike" and examples < FEWEST:
+        return f"{examples} examples are too few to tell them apart: {FEWEST} are needed"
     worse = [measure.title for measure in measures if measure.standing == "worse"]
     text = CONCLUSIONS[name][outcome]
     if (name, outcome) == ("input_ascent", "mixed"):
@@ -174,7 +188,7 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
             measures = [measure for measure in measures if measure.title == VOTES]
             conclusion = sanity_conclusion(evidence, controls[name])
         else:
-            conclusion = conclude(name, measures, evidence.words)
+            conclusion = conclude(name, measures, evidence.words, count)
         found[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)
     return found
 

@@ -21,6 +21,7 @@ from ganexplain.report.unit.path import path_lines
 from ganexplain.report.unit.plots import norm_chart, response_chart, strip_chart
 from ganexplain.report.unit.prediction_section import prediction_section
 from ganexplain.report.unit.rows import mean_and_deviation, score_text, shown_rows
+from ganexplain.report.unit.sanity_check import FEWEST
 
 OTHERS = (
     "For comparison: the same seeds before the search, {many} from other methods, real ones of "
@@ -60,10 +61,16 @@ def build_page(
 
 
 def _warnings(evidence: Evidence) -> list[str]:
-    """Those of the selection, and that recordings of the test were used in a training."""
+    """Those of the selection, too few examples, and tested recordings that trained something."""
     notes = evidence.validation.notes if evidence.validation else ()
     met = [note for note in notes if note.endswith(NOT_HELD_OUT)]
-    return [*evidence.selection.warnings, *met]
+    count, few = evidence.made["response"].shape[1], list[str]()
+    if count < FEWEST:
+        few.append(
+            f"{count} examples are too few for a verdict, which needs {FEWEST}; give `explain` "
+            "more --examples"
+        )
+    return [*few, *evidence.selection.warnings, *met]
 
 
 def title(evidence: Evidence) -> str:
