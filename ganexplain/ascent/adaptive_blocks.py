@@ -26,11 +26,11 @@ from ganexplain.runs.part_results import NumberedPart, PartWork
 from ganexplain.runs.progress import NullProgress, Progress
 from ganexplain.runs.workers import HERE, Workers
 
-LEAST = 4  # evaluations of each example that an adaptive search needs
+LEAST, MOST = 4, 300  # evaluations of each example that an adaptive search needs, and may use
 
 
 def search_budget(config: ExplainConfig) -> int:
-    """Example-iterations for the search of a unit, a tenth of those of the grid.
+    """Example-iterations for the search of a unit: a tenth of those of a small grid.
 
     Raises UsageError if they are too few.
     """
@@ -40,7 +40,7 @@ def search_budget(config: ExplainConfig) -> int:
             f"--search adaptive: a tenth of {pairs} x {most} iterations is too little to search "
             "with; give more --iterations, or --search grid"
         )
-    return pairs * config.examples * most // 10
+    return config.examples * min(pairs * most // 10, MOST)
 
 
 def check_aim(config: ExplainConfig) -> None:

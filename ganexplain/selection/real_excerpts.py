@@ -156,7 +156,7 @@ class CorpusResponses:
 
         searches = {key: Search(pool, units, responses) for key, pool in pools.items()}
         searches[BEYOND] = Search(train, left, self.statistics.beyond)
-        self.progress.start("strongest excerpts, parts", sum(s.parts for s in searches.values()))
+        self.progress.start("strongest excerpts", sum(s.parts for s in searches.values()))
         self.strongest = {
             key: search.run(self.count, apart, self.progress) for key, search in searches.items()
         }

@@ -92,7 +92,7 @@ def explain(
         )
         spent = _search(task, networks, todo, out, progress, workers)
         run.results["example_iterations"] = spent  # of this call; the files have those of all
-        progress.note(f"{spent:,} example-iterations")
+        progress.note(f"searched in {spent:,} iterations of an example")
         whole = all(plan.path(out, target).is_file() for target in plan.targets)
         if shard and not whole:
             return [out / PARTS_FOLDER]

@@ -209,7 +209,10 @@ def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -
     assert_same_run(out, several)
     progress = NullProgress()
     explain(replace(SEVERAL, shard="1/3"), out, progress)  # nothing is left to do
-    assert progress.notes == ["8 of 8 parts were done before", "0 example-iterations"]
+    assert progress.notes == [
+        "8 of 8 parts were done before",
+        "searched in 0 iterations of an example",
+    ]
 
 
 @pytest.mark.slow
@@ -434,7 +437,7 @@ def test_the_adaptive_search_aims_at_the_real_responses(
     )  # fmt: skip
     progress = NullProgress()
     explain(config, tmp_path / "e", progress)
-    spent = int(progress.notes[-1].split()[0].replace(",", ""))
+    spent = int(progress.notes[-1].split()[2].replace(",", ""))
     assert 0 < spent <= 2 * 4 * 4 * 40 / 10
     selections = select(
         SelectConfig(

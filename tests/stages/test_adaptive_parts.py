@@ -12,7 +12,7 @@ from support.parted import files_of
 from support.picture_run import picture_run
 
 from ganexplain.artifacts.plan import TRIALS_FOLDER
-from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch
+from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, search_budget
 from ganexplain.config import ExplainConfig, ResponsesConfig
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.explain import explain
@@ -107,6 +107,14 @@ def test_others_may_try_the_settings_or_whole_units(
     with ThreadPoolExecutor(2) as threads:
         explain(several, tmp_path / "two", NullProgress(), executor=threads)
     assert files_of(tmp_path / "one") == files_of(tmp_path / "two")
+
+
+def test_a_search_may_use_a_tenth_of_a_grid_and_no_more_of_a_large_one(
+    config: ExplainConfig,
+) -> None:
+    """Of nine pairs of settings, with 50 examples."""
+    for iterations, budget in ((100, 50 * 90), (1000, 50 * 300)):
+        assert search_budget(replace(config, iterations=(iterations,), examples=50)) == budget
 
 
 def test_settings_of_another_search_are_not_taken(
