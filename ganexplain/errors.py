@@ -48,6 +48,12 @@ class UsageError(GanexplainError):
     exit_status = 2
 
 
+class WrongKind(UsageError):
+    """A file contains something else than what is `wanted` of the setting that names it."""
+
+    wanted = ""
+
+
 class BadFile(GanexplainError):
     """An input file that cannot be used; where `one_of_many`, `--skip-bad-files` leaves it out."""
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Generic, Self, TypeVar
 
 from ganexplain.api.arguments import PathName, Values, arguments_of, config_from, translate
-from ganexplain.config import OTHERS, STAGES
+from ganexplain.config import OTHERS, STAGES, options_named
 from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import Document, JsonObject, read_json
 from ganexplain.runs.progress import NullProgress, Progress, forward_warnings, stderr_progress
@@ -121,7 +121,7 @@ def run_command(command: str, kind: type[Run[Any]], given: Values) -> Any:
         folder = TemporaryDirectory(prefix="ganexplain-") if running.out is None else None
         out = Path(folder.name) / command if folder else Path(running.out or "")
         more = running.more | ({} if command in IN_PLACE else {"out": out})
-        with reported(running.progress) as progress:
+        with reported(running.progress) as progress, options_named(config):
             found = load_stage(stage)(
                 with_files_of_the_hub(config, progress),
                 progress=progress,

@@ -18,6 +18,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from ganexplain import config
+from ganexplain.cli.early import refuse_early
 from ganexplain.cli.errors import one_line_errors
 from ganexplain.cli.options import (
     command_class,
@@ -44,9 +45,7 @@ from ganexplain.cli.results import (
     show_ranking,
     show_validation,
 )
-from ganexplain.errors import (
-    UsageError,
-)
+from ganexplain.errors import UsageError
 from ganexplain.runs.cores import limit_threads
 from ganexplain.runs.distributed import process_group, rank_and_world_size
 from ganexplain.runs.environment import (
@@ -181,14 +180,15 @@ def _add_command(
         mended = one_line_errors("skip_bad_files" in given, "resume" in given)
         with mended, _one_of_several(given, under_torchrun) as first:
             check_current_folder()
+            where = {k: given[k] for k in ("out", "resume", "overwrite") if k in given}
+            refuse_early(name, chosen, **where)
             set_cache_dirs()
             with stderr_progress(given["quiet"] or not first) as progress:
                 settings_here = with_files_of_the_hub(chosen, progress)
                 run = load_stage(stage)
-                extra = {name: given[name] for name in ("out", "resume") if name in given}
-                overwrite = given.get("overwrite", False)
-                with redirect_stdout(sys.stderr):  # what a network of the user's own prints
-                    found = run(settings_here, progress=progress, overwrite=overwrite, **extra)
+                # What a network of the user's own prints is no result.
+                with redirect_stdout(sys.stderr), config.options_named(chosen):
+                    found = run(settings_here, progress=progress, **{"overwrite": False, **where})
             if first:
                 show(found, given.get("as_json", False))
 

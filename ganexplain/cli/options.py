@@ -102,10 +102,13 @@ def command_class(config_class: type[Any]) -> type[TyperCommand]:
     Of an option that takes one value and is repeated, the parser would keep the last value.
     """
     groups = {f.name: f.metadata["packages"] for f in fields(config_class)}
+    names = set(groups)
 
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             given = list(args)  # the parser empties `args`
+            if "neuron" in names and any(one.split("=")[0] == "--class" for one in given):
+                raise UsageError("--class: name a class as the unit, such as --neuron sing")
             _, words, order = self.make_parser(ctx).parse_args(args=list(given))
             missing = [p for p in self.params if p.required and p not in order]
             if words and missing and not any(isinstance(p, TyperArgument) for p in self.params):

@@ -23,6 +23,7 @@ from ganexplain.config.selecting import ReportConfig, SelectConfig, ValidateConf
 from ganexplain.config.setting import (
     LONGEST_SETTINGS,
     current_settings,
+    options_named,
     toml_bytes,
     toml_text,
     with_preset,
@@ -42,8 +43,8 @@ __all__ = [
     "LabelStemsConfig",
     "LayersConfig", "NamesNetwork", "PredictConfig", "ReportConfig", "RerunConfig",
     "ResponsesConfig", "RunConfig", "SelectConfig", "TrainClassifierConfig",
-    "TrainExplainerConfig", "TrainGanConfig", "ValidateConfig", "current_settings", "toml_bytes",
-    "toml_text", "with_preset",
+    "TrainExplainerConfig", "TrainGanConfig", "ValidateConfig", "current_settings", "options_named",
+    "toml_bytes", "toml_text", "with_preset",
 ]  # fmt: skip
 
 # The stages that write a run directory: settings, and module and function in ganexplain.stages.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import MISSING, asdict, field, fields
 from typing import Any, TypeVar
 
 import tomli_w
 
-from ganexplain.errors import UsageError, check_known
+from ganexplain.errors import UsageError, WrongKind, check_known
 
 # A value of a setting, and the values that a preset gives to settings by name.
 Value = bool | int | float | str | tuple[str, ...] | tuple[int, ...] | tuple[float, ...]
@@ -41,6 +42,24 @@ def setting(
     metadata = {"help": meaning, "min": minimum, "max": maximum, "argument": argument}
     metadata |= {"reads": reads, "extends": extends, "packages": packages}
     return field(default=default, metadata=metadata)
+
+
+@contextmanager
+def options_named(config: Any) -> Iterator[None]:
+    """While open, an error about a file of another kind names the option that named the file."""
+    try:
+        yield
+    except WrongKind as error:
+        # One file may be named by several, of which one is called what is wanted.
+        wanted = error.wanted
+        for each in sorted(fields(config), key=lambda each: each.name != wanted):
+            value = getattr(config, each.name)
+            named = value if isinstance(value, tuple) else (value,)
+            given = each.metadata["reads"] and not each.metadata["argument"]
+            if given and any(path and str(error).startswith(f"{path}: ") for path in named):
+                error.args = (f"--{each.name.replace('_', '-')} {error}",)
+                break
+        raise
 
 
 def renamed(made: Any, former: str) -> Any:

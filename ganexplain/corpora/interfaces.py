@@ -33,6 +33,9 @@ class AnyCorpus(Protocol):
     def split(self, name: str) -> Sequence[Recording]:
         """The files of one split."""
 
+    def labels_in(self, split: str) -> set[int]:
+        """The numbers of the classes of which there are labels in a split."""
+
     def only(self, recordings: Sequence[Any]) -> AnyCorpus:
         """The same corpus with some of its files."""
 

@@ -48,6 +48,10 @@ class ImageCorpus:
         """The pictures of one split, by path."""
         return [picture for picture in self.recordings if picture.split == name]
 
+    def labels_in(self, split: str) -> set[int]:
+        """The numbers of the classes of the pictures of a split."""
+        return {picture.label for picture in self.split(split)}
+
     def only(self, recordings: Sequence[Picture]) -> ImageCorpus:
         """The same corpus with some of its pictures."""
         return replace(self, recordings=tuple(recordings))

@@ -119,6 +119,10 @@ class Corpus:
         """The recordings of one split, in the order of the list."""
         return [recording for recording in self.recordings if recording.split == name]
 
+    def labels_in(self, split: str) -> set[int]:
+        """The numbers of the classes of which there are labels in a split."""
+        return {label.label for each in self.split(split) for label in each.segments}
+
 
 def check_kinds(recordings: Iterable[object]) -> None:
     """Raise BadFile for a recording whose labels say several kinds; pictures have none."""

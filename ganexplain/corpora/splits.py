@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -170,9 +170,26 @@ def require_labels(corpus: AnyCorpus) -> None:
         )
 
 
+def check_classes(corpus: AnyCorpus) -> None:
+    """Raise GanexplainError, which names the class, if a class has no label in a split."""
+    anywhere = set().union(*(corpus.labels_in(split) for split in ("train", "valid", "test")))
+    for number, label in enumerate(corpus.classes):
+        if number not in anywhere:
+            raise GanexplainError(
+                f"{corpus.name}: no label of class {label!r}; label some of it to train a "
+                "classifier, or name one with --classifier"
+            )
+    for split in ("train", "valid", "test"):
+        if corpus.split(split):
+            _check_present(corpus, corpus.labels_in(split), split)
+
+
 def require_classes(corpus: AnyCorpus, split: LabelledSplit, name: str) -> None:
     """Raise GanexplainError, which names the class, if a class has no frame in a split."""
-    present = split.classes_present()
+    _check_present(corpus, split.classes_present(), name)
+
+
+def _check_present(corpus: AnyCorpus, present: Collection[int] | np.ndarray, name: str) -> None:
     for number, label in enumerate(corpus.classes):
         if number not in present:
             raise GanexplainError(

@@ -13,7 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from ganexplain.errors import GanexplainError, UsageError, is_out_of_memory, reason_of, short_repr
+from ganexplain.errors import (
+    GanexplainError,
+    UsageError,
+    WrongKind,
+    is_out_of_memory,
+    reason_of,
+    short_repr,
+)
 from ganexplain.files.archives import check_array, read_npz
 from ganexplain.files.atomic import Document, atomic_file, existing_file
 from ganexplain.files.bounded import parse_json
@@ -75,12 +82,14 @@ def damage_reported(path: Path, kind: str) -> Iterator[None]:
 
 
 def check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
-    """Raise UsageError for a file of another kind, or with a schema that is not supported."""
+    """Raise WrongKind for a file of another kind, UsageError for a schema that is not supported."""
     if not isinstance(found, str) or found != wanted:
-        raise UsageError(
+        error = WrongKind(
             f"{path}: contains {short_repr(found)}, but {wanted!r} is needed here; name a file "
             f"with {wanted!r}"
         )
+        error.wanted = wanted
+        raise error
     if not isinstance(schema, int) or schema != SCHEMA:
         raise UsageError(
             f"{path}: schema {short_repr(schema)}, this version reads {SCHEMA}; make it again"

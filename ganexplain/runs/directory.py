@@ -26,6 +26,7 @@ from ganexplain.files.atomic import read_json, remove_unfinished, write_bytes, w
 from ganexplain.runs.earlier import first_difference
 from ganexplain.runs.inputs import Recording, RunInputs
 from ganexplain.runs.lock import (
+    check_new,
     clear_directory,
     contains_results,
     create_directory,
@@ -34,7 +35,6 @@ from ganexplain.runs.lock import (
     lock_directory,
     result_files,
     run_records,
-    way_on,
 )
 from ganexplain.runs.machine import resolve_device_name, thread_count
 from ganexplain.runs.progress import LoggedProgress, Progress, forward_warnings
@@ -109,10 +109,9 @@ class RunDirectory:
                 raise UsageError(f"--out {self.path}: not empty; {self._instead()}")
             return
         if not (overwrite or resume):
-            if not contains_results(self.path, self.stage):  # a run failed, this one starts anew
-                self._refuse_to_delete_inputs()
-                return
-            raise UsageError(f"--out {self.path}: not empty; {way_on(self.path, self.resumable)}")
+            check_new(self.path, self.stage, self.resumable)
+            self._refuse_to_delete_inputs()  # of a run that failed, this one starts anew
+            return
         if not (has_only_start_files(entries) or run_records(self.path)):
             raise UsageError(f"--out {self.path}: not a run directory, so it is left alone")
         self._check_same_stage()

@@ -60,6 +60,12 @@ def way_on(path: Path, resumable: bool) -> str:
     return "add --overwrite or name another"
 
 
+def check_new(path: Path, stage: str, resumable: bool) -> None:
+    """Raise UsageError if a directory contains the results of an earlier run."""
+    if directory_entries(path) and contains_results(path, stage):
+        raise UsageError(f"--out {path}: not empty; {way_on(path, resumable)}")
+
+
 def result_files(path: Path) -> list[Path]:
     """The files of a run that are not records, relative to its directory."""
     files = (file for file in path.rglob("*") if file.is_symlink() or not file.is_dir())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ganexplain.errors import UsageError
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.earlier import is_finished
+from ganexplain.runs.lock import contains_results, directory_entries
 from ganexplain.runs.progress import Progress
 
 LONG = 90.0  # seconds from which an expected time is given in minutes
@@ -50,6 +52,16 @@ class Step:
             self.do(self.config, folder, progress, overwrite, resume)
         else:
             self.do(self.config, folder, progress, overwrite or resume)
+
+
+def check_new_way(out: Path, stages: Iterable[str]) -> None:
+    """Raise UsageError if the folder of a stage in `out` contains results of an earlier run."""
+    for name in stages:
+        if directory_entries(out / name) and contains_results(out / name, name):
+            raise UsageError(
+                f"--out {out}: contains an earlier run; --resume to continue, --overwrite to start "
+                "again, or name another"
+            )
 
 
 def clear_run(path: Path, stage: str, config: Any) -> None:

@@ -21,14 +21,15 @@ from ganexplain.config import (
     TrainGanConfig,
     ValidateConfig,
 )
-from ganexplain.corpora.interfaces import AnyCorpus
+from ganexplain.corpora.interfaces import AnyCorpus, split_files
 from ganexplain.corpora.load import open_corpus
+from ganexplain.corpora.splits import check_classes
 from ganexplain.errors import TooFewExcerpts, UsageError
 from ganexplain.files.shipped import is_shipped, shipped
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.runs.earlier import with_earlier
 from ganexplain.runs.progress import Progress
-from ganexplain.runs.steps import Step, announce, clear_run, range_of_time
+from ganexplain.runs.steps import Step, announce, check_new_way, clear_run, range_of_time
 from ganexplain.stages.explain import check_settings, explain
 from ganexplain.stages.report import write_report
 from ganexplain.stages.responses import responses
@@ -109,11 +110,10 @@ def run(
     way = steps(config, trainings, corpus, out)
     searched: ExplainConfig = next(step.config for step in way if step.name == "explain")
     check_settings(searched)
-    if not (overwrite or resume) and any((out / step.name).exists() for step in way):
-        raise UsageError(
-            f"--out {out}: contains an earlier run; --resume to continue, --overwrite to start "
-            "again, or name another"
-        )
+    if not (overwrite or resume):
+        check_new_way(out, [step.name for step in WAY])
+    for note in notes_on(corpus):
+        progress.note(note)
     todo = list(way)
     while resume and todo and todo[0].is_done(out):
         progress.note(f"{todo.pop(0).name}: done before")
@@ -129,6 +129,19 @@ def run(
         do_all(todo, seconds, out, progress, (overwrite, resume))
     several = out / "report" / "index.html"
     return several if several.is_file() else out / "report" / "report.html"
+
+
+def notes_on(corpus: AnyCorpus) -> list[str]:
+    """What a page of few files cannot show."""
+    notes = []
+    if len(files := split_files(corpus, "train+valid+test")) == 1:
+        notes.append(f"only one file, {files[0].path.name}: all that is said is said of it alone")
+    if not corpus.split("test"):
+        notes.append(
+            f"{corpus.name}: no files in the split test, so that nothing is predicted (validate is "
+            "left out); a folder of three recordings has one"
+        )
+    return notes
 
 
 def do_all(
@@ -212,6 +225,8 @@ def with_trainings(config: RunConfig, corpus: AnyCorpus, out: Path) -> tuple[Run
         trainings = replace(trainings, gan=further)
         gan = str(out / "train-gan" / "gan.pt")
         config = replace(config, gan=gan, minutes=config.minutes or MINUTES)
+    if trainings.classifier:
+        check_classes(corpus)
     for stage in trainings.by_stage:
         if not corpus.split("valid"):
             raise UsageError(

@@ -26,7 +26,7 @@ from ganexplain.corpora.features import FeatureWorkers
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.load import load_split, open_corpus
 from ganexplain.corpora.recordings import check_kinds
-from ganexplain.corpora.splits import require_classes, require_labels
+from ganexplain.corpora.splits import check_classes, require_classes, require_labels
 from ganexplain.files.atomic import write_table
 from ganexplain.files.checkpoints import checkpoint_path, freeze_network
 from ganexplain.inputs.base import Input
@@ -59,6 +59,7 @@ def train_classifier(
     path = checkpoint_path(out, "classifier", config.format)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     require_labels(corpus)
+    check_classes(corpus)
     if config.balance:
         check_kinds(corpus.split("train"))
     input_spec = input_for(config, corpus)

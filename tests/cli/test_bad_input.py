@@ -366,6 +366,26 @@ def test_unknown_value_is_named(
     assert_nothing_made(tmp_path / "out")
 
 
+def test_what_is_there_or_not_is_refused_before_a_stage_is_imported(
+    command: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ganexplain.cli.app.load_stage", lambda place: pytest.fail(place))
+    (tmp_path / "music").mkdir()
+    (tmp_path / "out" / "select").mkdir(parents=True)
+    (tmp_path / "out" / "select" / "notes").write_text("")
+    done = command("run", tmp_path / "music", "--out", tmp_path / "out")
+    assert (done.code, "contains an earlier run; --resume" in done.error_line()) == (2, True)
+    done = command("train-gan", tmp_path / "music", "--out", tmp_path / "out")
+    assert (done.code, "not empty; add --overwrite" in done.error_line()) == (2, True)
+    done = command("run", tmp_path / "no", "--out", tmp_path / "new")
+    assert (done.code, f"{tmp_path / 'no'}: no such corpus" in done.error_line()) == (2, True)
+
+
+def test_the_option_class_is_said_to_be_neuron(command: Run, tmp_path: Path) -> None:
+    done = command("explain", "--class", "sing", "--out", tmp_path / "out")
+    assert done.error_line() == "--class: name a class as the unit, such as --neuron sing"
+
+
 # --- networks -------------------------------------------------------------------------------
 
 
@@ -373,14 +393,15 @@ def test_checkpoints_given_the_wrong_way_round_are_named(ganexplain: Run, networ
     classifier, gan = networks / "classifier.pt", networks / "gan.pt"
     done = explain_with(ganexplain, networks, "--classifier", gan, "--gan", classifier)
     assert (done.code, done.out) == (2, "")
-    assert f"{gan}: contains 'gan', but 'classifier' is needed here" in done.error_line()
+    assert f"--classifier {gan}: contains 'gan', but 'classifier' is" in done.error_line()
     assert_nothing_made(networks / "explain")
 
 
 def test_classifier_in_place_of_the_gan_is_named(command: Run, networks: Path) -> None:
     done = explain_with(command, networks, "--gan", networks / "classifier.pt")
     assert done.code == 2
-    assert "classifier.pt: contains 'classifier', but 'gan' is needed here" in done.error_line()
+    assert done.error_line().startswith(f"--gan {networks / 'classifier.pt'}: contains")
+    assert "contains 'classifier', but 'gan' is needed here" in done.error_line()
 
 
 @pytest.mark.parametrize(

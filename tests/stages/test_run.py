@@ -37,7 +37,16 @@ from ganexplain.stages import run as run_stage
 from ganexplain.stages.demo import demo, next_commands
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
-from ganexplain.stages.run import WAY, Trainings, do_all, run, steps, with_shipped, with_trainings
+from ganexplain.stages.run import (
+    WAY,
+    Trainings,
+    do_all,
+    notes_on,
+    run,
+    steps,
+    with_shipped,
+    with_trainings,
+)
 from ganexplain.stages.select import select
 
 REPORT = ReportConfig(explanations="e", selection="s", validation="v")
@@ -251,6 +260,25 @@ def test_what_cannot_be_done_is_refused_before_the_trainings(
     with pytest.raises(UsageError, match=r"train-classifier chooses the best .* split valid"):
         run(replace(alone, corpus=(str(tmp_path / "pictures"),)), out, NullProgress())
     assert not out.exists()
+
+
+def test_labels_of_one_class_alone_are_refused_before_the_trainings(
+    jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    for name in ("one.wav", "two.flac", "three.wav", "four.wav"):
+        jamendo.label_file(name).write_text("0 4 sing\n")
+    with pytest.raises(GanexplainError, match=r"no label of class 'nosing'.* --classifier"):
+        run(RunConfig(corpus=(str(jamendo.root),)), tmp_path / "out", NullProgress())
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_few_files_cannot_say_is_noted(tmp_path: Path) -> None:
+    write_sound(tmp_path / "a.wav", noise(2.0))
+    one = notes_on(open_corpus([str(tmp_path)]))
+    assert "only one file, a.wav" in one[0] and "validate is left out" in one[1]
+    for name in ("b.wav", "c.wav"):
+        write_sound(tmp_path / name, noise(2.0))
+    assert notes_on(open_corpus([str(tmp_path)])) == []
 
 
 def test_recordings_without_labels_are_heard_by_the_shipped_networks(tmp_path: Path) -> None:

@@ -1,0 +1,36 @@
+"""What can be refused before torch is imported, which takes seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ganexplain.config import STAGES
+from ganexplain.runs.distributed import rank_and_world_size
+from ganexplain.runs.lock import check_new
+from ganexplain.runs.steps import check_new_way
+
+
+def refuse_early(
+    command: str,
+    config: Any,
+    out: Path | None = None,
+    resume: bool | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Raise the errors of a corpus that is not there, and of an `out` that is.
+
+    `resume` is None for a command that cannot. Shares of a run have one `out`.
+    """
+    for path in getattr(config, "corpus", ()):
+        if not Path(path).exists():
+            from ganexplain.corpora.load import read_corpus
+
+            read_corpus(Path(path))  # says what a corpus is
+    shared = bool(getattr(config, "shard", "")) or rank_and_world_size()[1] > 1
+    if out is None or shared or resume or overwrite:
+        return
+    if command in STAGES:
+        check_new(out, command, resume is not None)
+    elif command in ("run", "demo"):
+        check_new_way(out, STAGES)
