@@ -108,22 +108,21 @@ def attribute(
         attribution_run = AttributionRun(config, with_lowest(subject, lowest), target, methods, out)
         done = _attributed(attribution_run, pieces, lowest, workers, progress)
         found = Attributions(
-            classifier=source.name,
-            classifier_hash=source.digest(),
-            score=config.score,
-            seed=config.seed,
-            configurations=tuple(configurations),
-            inputs=tuple(piece.entry for piece in done),
-        )
+            source.name, source.digest(), config.score, config.seed, tuple(configurations),
+            tuple(piece.entry for piece in done),
+        )  # fmt: skip
         note_warnings(found, [piece.name for piece in pieces], progress)
-        write_json(out / "attributions.json", found.to_json())
-        sections = [piece.section for piece in done]
-        keys, rows = measures_table(found)
-        page = report_page(found, sections, rows, keys, subject.front_end)
-        write_text(out / "report.html", page)
+        _write(found, done, subject.front_end, out)
         remove_parts(out)
         run.results["attributions"] = len(pieces) * len(configurations)
     return AttributeResult.of(found, out / "report.html")
+
+
+def _write(found: Attributions, done: Sequence[AttributedPiece], spec: Input, out: Path) -> None:
+    """Write the document and the page of a run."""
+    write_json(out / "attributions.json", found.to_json())
+    sections, (keys, rows) = [piece.section for piece in done], measures_table(found)
+    write_text(out / "report.html", report_page(found, sections, rows, keys, spec))
 
 
 def _note_inputs(

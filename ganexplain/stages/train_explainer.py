@@ -12,11 +12,12 @@ from ganexplain.artifacts.model_card import ModelCard
 from ganexplain.config import TrainExplainerConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.features import FeatureWorkers
+from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.teachers import target_classes
 from ganexplain.explainers.methods import LEARNED
-from ganexplain.explainers.task import Task
+from ganexplain.explainers.task import ExplainerTraining, Task, Trained
 from ganexplain.files.atomic import Document, JsonObject, write_json
 from ganexplain.files.checkpoints import checkpoint_path
 from ganexplain.inputs.base import Input
@@ -29,6 +30,8 @@ from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
+
+SPLITS = ("train", "valid")
 
 
 @dataclass(frozen=True)
@@ -78,25 +81,15 @@ def train_explainer(
         for source in sources:
             for name, file in source.files().items():
                 run.used(name if len(sources) == 1 else str(file), file)
-        cache, splits = cache_directory(config.cache), {}
-        FeatureWorkers(workers, out, progress).fill(corpus, ("train", "valid"), input_spec, cache)
-        for name in ("train", "valid"):
+        for name in SPLITS:
             run.used_recordings(name, corpus.split(name))
-            splits[name] = load_split(
-                corpus, name, input_spec, cache, progress, config.skip_bad_files
-            )
+        splits = _load_splits(config, corpus, input_spec, FeatureWorkers(workers, out, progress))
         names = tuple(source.name for source in sources)
         task = Task(
             config, names, networks, splits["train"], splits["valid"], device, out, progress,
             workers,
         )  # fmt: skip
-        training = method.start(task)
-        for step in resumable_steps(run, training, config.steps, config.checkpoint_every, progress):
-            losses = training.step(step)
-            progress.advance(1, **losses)
-            if (step + 1) % config.look_every == 0 or step + 1 == config.steps:
-                run.metric(step=step + 1, **losses, **training.evaluate())
-        trained = training.finish()
+        trained = _train(method.start(task), config, run, progress)
         for name, document in trained.documents.items():
             write_json(out / name, document)
         hashes = {source.name: source.digest() for source in sources}
@@ -107,6 +100,30 @@ def train_explainer(
         run.results.update(trained.figures)
     named = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
     return TrainedExplainer(path, trained.figures, trained.table, named)
+
+
+def _load_splits(
+    config: TrainExplainerConfig, corpus: AnyCorpus, input_spec: Input, features: FeatureWorkers
+) -> dict[str, AnySplit]:
+    """The splits as inputs of the networks; errors as `load_split`."""
+    cache = cache_directory(config.cache)
+    features.fill(corpus, SPLITS, input_spec, cache)
+    return {
+        name: load_split(corpus, name, input_spec, cache, features.progress, config.skip_bad_files)
+        for name in SPLITS
+    }
+
+
+def _train(
+    training: ExplainerTraining, config: TrainExplainerConfig, run: RunDirectory, progress: Progress
+) -> Trained:
+    """Do the steps that are left, and log their losses."""
+    for step in resumable_steps(run, training, config.steps, config.checkpoint_every, progress):
+        losses = training.step(step)
+        progress.advance(1, **losses)
+        if (step + 1) % config.look_every == 0 or step + 1 == config.steps:
+            run.metric(step=step + 1, **losses, **training.evaluate())
+    return training.finish()
 
 
 def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork, ...]) -> None:
