@@ -43,8 +43,14 @@ STAGES = {
     "explain": ["explain", *NETWORKS, "--gan", str(PRETRAINED / "gan.pt"), "--layer", "fc8",
                 "--neuron", "0-7", "--batch-size", "8", "--examples", "8", "--iterations", "60",
                 "--learning-rate", "0.1", "--prior-weight", "0.01"],
-    "select": ["select", "{folder}/explain", "--corpus", "{corpus}"],
+    "adaptive": ["explain", *NETWORKS, "--gan", str(PRETRAINED / "gan.pt"), "--search", "adaptive",
+                 "--responses", "{folder}/before", "--examples", "8", "--iterations", "200"],
+    "select": ["select", "{folder}/before", "--corpus", "{corpus}"],
 }  # fmt: skip
+BEFORE = {  # what a stage reads
+    "adaptive": ["responses", "{corpus}", *NETWORKS, "--top", "24"],
+    "select": STAGES["explain"],
+}
 
 
 @dataclass
@@ -180,9 +186,11 @@ def main() -> None:
     for name in options.stages:
         with tempfile.TemporaryDirectory() as text:
             folder = Path(text)
-            if name == "select":
-                seconds(STAGES["explain"], folder / "explain", "1")
-            words = [each.format(folder=folder, corpus=options.corpus) for each in STAGES[name]]
+            names = {"folder": folder, "corpus": options.corpus}
+            if name in BEFORE:
+                words = [each.format(**names) for each in BEFORE[name]]
+                seconds(words, folder / "before", "1")
+            words = [each.format(**names) for each in STAGES[name]]
             _measure(name, words, folder, options.kills)
 
 

@@ -17,7 +17,10 @@ from support.paths import ROOT
 from support.picture_run import picture_run
 from support.recordings import JamendoFolder, noise, write_sound
 
+from ganexplain.artifacts.plan import TRIALS_FOLDER
 from ganexplain.ascent import expected_training
+from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, TrialPart
+from ganexplain.ascent.candidate import Tried
 from ganexplain.config import (
     DemoConfig,
     ExplainConfig,
@@ -30,7 +33,7 @@ from ganexplain.config import (
 from ganexplain.corpora.load import open_corpus, read_corpus
 from ganexplain.errors import GanexplainError, TooFewExcerpts, UsageError
 from ganexplain.files import shipped as shipped_files
-from ganexplain.runs.progress import NullProgress
+from ganexplain.runs.progress import NullProgress, Progress
 from ganexplain.runs.steps import Step
 from ganexplain.stages import demo as demo_stage
 from ganexplain.stages import run as run_stage
@@ -165,6 +168,36 @@ def test_a_run_goes_on_after_the_stages_that_are_done(
     (out / "report" / "report.html").unlink()
     run(settings, out, progress, resume=True)
     assert (out / "report" / "report.html").read_bytes() == page
+
+
+def test_a_run_stopped_in_its_search_goes_on_there(
+    settings: RunConfig,
+    whole: tuple[Path, list[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    kept = tmp_path / "explain" / TRIALS_FOLDER
+
+    class Stopped(NullProgress):
+        def advance(self, units: int = 1, **values: float) -> None:
+            if list(kept.glob("*.npz")):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, tmp_path, Stopped())
+    tried: list[int] = []
+    try_setting = AdaptiveBlockSearch.try_setting
+
+    def noted(self: AdaptiveBlockSearch, part: TrialPart, progress: Progress) -> Tried:
+        tried.append(part.number)
+        return try_setting(self, part, progress)
+
+    monkeypatch.setattr(AdaptiveBlockSearch, "try_setting", noted)
+    run(settings, tmp_path, NullProgress(), resume=True)
+    assert 0 not in tried
+    ours, theirs = (np.load(f / "explain" / "explanations.npz") for f in (tmp_path, whole[0]))
+    for name in set(theirs) - {"meta"}:
+        np.testing.assert_array_equal(ours[name], theirs[name])
 
 
 def test_a_run_of_other_settings_is_left_alone(
