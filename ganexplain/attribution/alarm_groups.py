@@ -132,6 +132,7 @@ def _alarm(task: AlarmTask, path: Path, start: int, number: int, cause: Cause) -
         alone_score=float(scores[2]),
         silenced=bool(task.margins(outputs)[1, number] <= 0),
         attenuation_db=cause.attenuation_db,
+        elsewhere=cause.elsewhere,
     )
 
 

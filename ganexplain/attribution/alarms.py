@@ -117,6 +117,7 @@ class AlarmTask:
             lambda waveforms: self.margins(self.outputs(waveforms))[:, number],
             self.sound,
             self.segments,
+            self.config.seed,
         )
 
     def excerpt(self, path: Path, start: int) -> np.ndarray:

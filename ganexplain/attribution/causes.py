@@ -23,10 +23,12 @@ from ganexplain.audio.round_trip import as_heard
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.gains import Gains
+from ganexplain.runs.machine import random_stream
 
 REMOVED_DB = 80.0  # attenuation of what is removed
 STEP_DB = 0.5  # of the weakest attenuation that is found
 BATCH = 16
+ELSEWHERE = 16  # random places where as much is removed
 
 Ranges = tuple[tuple[float, float], ...]
 
@@ -95,7 +97,9 @@ class Cause:
 
     `weights` (B,) are those of all bands. `whole`, `removed` and `alone` are the waveforms (W,) of
     the excerpt, of it without the cause and of the cause alone, as heard. `attenuation_db` is the
-    smallest attenuation of the cause that changes the decision, None if none does.
+    smallest attenuation of the cause that changes the decision, None if none does, and `attenuated`
+    the excerpt so softened. `elsewhere` is the share of places where the removal of as much changes
+    the decision, too.
     """
 
     bands: np.ndarray
@@ -107,6 +111,7 @@ class Cause:
     alone: np.ndarray
     attenuation_db: float | None
     attenuated: np.ndarray
+    elsewhere: float
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class CauseFinder:
     margins: Callable[[np.ndarray], np.ndarray]
     sound: WaveformInput
     segments: Segmentation
+    seed: int = 0
 
     def find(self, waveform: np.ndarray) -> Cause:
         """The cause in a waveform (W,): first the bands, then the spans in which they matter."""
@@ -135,7 +141,15 @@ class CauseFinder:
             bands, in_spans.removed, in_bands.weights, cells, self._heard(gains, 0.0 * cells),
             self._heard(gains, REMOVED_DB * cells), self._heard(gains, REMOVED_DB * ~cells),
             attenuation, self._heard(gains, softer * cells),
+            self._elsewhere(gains, cells) if cells.any() else 0.0,
         )  # fmt: skip
+
+    def _elsewhere(self, gains: Gains, cells: np.ndarray) -> float:
+        """The share of random shifts of cells (F, T) without which the decision changes."""
+        stream = random_stream(self.seed, "removal elsewhere")
+        shifts = [[int(stream.integers(1, n)) for n in cells.shape] for _ in range(ELSEWHERE)]
+        moved = np.stack([np.roll(cells, shift, (0, 1)) for shift in shifts])
+        return float((self._without(gains, moved) <= 0).mean())
 
     def _weakest(self, gains: Gains, cells: np.ndarray) -> float | None:
         """The smallest attenuation in dB of cells (F, T) with which it is heard otherwise."""

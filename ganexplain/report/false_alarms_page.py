@@ -173,7 +173,8 @@ def _row(place: int, heard: HeardGroup, rate: int) -> Row:
 
 def _table(found: ClassAlarms) -> Markup:
     """All explained alarms."""
-    heads = ("alarm", "score", "cause", "without it", "the cause alone", "ends when softer by")
+    heads = ("alarm", "score", "cause", "without it", "the cause alone", "ends when softer by",
+             "removed elsewhere ends it in")  # fmt: skip
     alarms = [alarm for group in found.groups for alarm in group.alarms]
     rows = [element("tr", [element("td", text) for text in _cells(alarm)]) for alarm in alarms]
     titles = element("tr", [element("th", name, scope="col") for name in heads])
@@ -189,6 +190,7 @@ def _table(found: ClassAlarms) -> Markup:
 def _cells(alarm: Alarm) -> list[str]:
     softer = "" if alarm.attenuation_db is None else f"{alarm.attenuation_db:g} dB"
     if not alarm.spans_s:
-        return [alarm.excerpt, number(alarm.score), NOTHING, "", "", ""]
+        return [alarm.excerpt, number(alarm.score), NOTHING, "", "", "", ""]
     scores = (alarm.removed_score, alarm.alone_score)
-    return [alarm.excerpt, number(alarm.score), cause(alarm), *map(number, scores), softer]
+    found = [alarm.excerpt, number(alarm.score), cause(alarm), *map(number, scores), softer]
+    return [*found, f"{percent(alarm.elsewhere)} of places"]

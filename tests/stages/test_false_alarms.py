@@ -101,6 +101,7 @@ def test_each_alarm_has_the_band_and_the_time_of_its_tone(found: FalseAlarms) ->
 def test_the_score_without_the_cause_is_that_of_the_file(folder: Path, found: FalseAlarms) -> None:
     for group in found.classes[0].groups:
         assert group.silenced == 1 and group.edit is None
+        assert all(alarm.elsewhere <= 2 / 16 for alarm in group.alarms)
         first, (whole, without, alone, softer) = group.alarms[0], map(Path, group.sounds)
         logits = [their_logits(folder, path) for path in (whole, without, alone, softer)]
         assert logits[0] > 0 > logits[1] and logits[2] > 0 > logits[3] > -0.3
