@@ -24,8 +24,10 @@ if TYPE_CHECKING:
         TrainedClassifier,
         TrainedGan,
         Validated,
+        WholeRun,
         attribute,
         counterfactual,
+        demo,
         describe_input,
         explain,
         false_alarms,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         rerun,
         respond,
         responses,
+        run,
         select,
         train_classifier,
         train_explainer,
@@ -47,10 +50,10 @@ if TYPE_CHECKING:
 __all__ = [
     "Attribution", "Counterfactual", "Described", "Explainer", "Explanation", "FalseAlarms", "File",
     "Page", "Predicted", "Rerun", "Responses", "Run", "Selection", "TrainedClassifier",
-    "TrainedGan", "Validated", "__version__", "attribute", "counterfactual", "describe_input",
-    "explain", "false_alarms",
-    "label_stems", "layers", "predict", "rank", "rerun", "respond", "responses", "select",
-    "train_classifier", "train_explainer", "train_gan", "validate", "write_report",
+    "TrainedGan", "Validated", "WholeRun", "__version__", "attribute", "counterfactual", "demo",
+    "describe_input", "explain", "false_alarms", "label_stems", "layers", "predict", "rank",
+    "rerun", "respond", "responses", "run", "select", "train_classifier", "train_explainer",
+    "train_gan", "validate", "write_report",
 ]  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from ganexplain.api.records import (
 )
 from ganexplain.api.runs import ProgressCallback, Run
 from ganexplain.api.units import Explanation, Responses, Selection
+from ganexplain.api.whole import WholeRun
 '''
 
 

@@ -26,6 +26,7 @@ from ganexplain.api.runs import Run
 from ganexplain.api.stages import (
     attribute,
     counterfactual,
+    demo,
     describe_input,
     explain,
     false_alarms,
@@ -33,6 +34,7 @@ from ganexplain.api.stages import (
     predict,
     rerun,
     responses,
+    run,
     select,
     train_classifier,
     train_explainer,
@@ -41,11 +43,13 @@ from ganexplain.api.stages import (
     write_report,
 )
 from ganexplain.api.units import Explanation, Responses, Selection, rank
+from ganexplain.api.whole import WholeRun
 
 __all__ = [
     "Attribution", "Counterfactual", "Described", "Explainer", "Explanation", "FalseAlarms", "File",
     "Page", "Predicted", "Rerun", "Responses", "Run", "Selection", "TrainedClassifier",
-    "TrainedGan", "Validated", "attribute", "counterfactual", "describe_input", "explain",
-    "false_alarms", "label_stems", "layers", "predict", "rank", "rerun", "respond", "responses",
-    "select", "train_classifier", "train_explainer", "train_gan", "validate", "write_report",
+    "TrainedGan", "Validated", "WholeRun", "attribute", "counterfactual", "demo", "describe_input",
+    "explain", "false_alarms", "label_stems", "layers", "predict", "rank", "rerun", "respond",
+    "responses", "run", "select", "train_classifier", "train_explainer", "train_gan", "validate",
+    "write_report",
 ]  # fmt: skip

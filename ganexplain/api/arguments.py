@@ -72,8 +72,7 @@ def arguments_of(kind: type[Any]) -> list[Argument]:
     found = []
     for name, each in sorted(settings.items(), key=lambda item: item[0] not in vars(kind)):
         if name == "classifier" and own:  # in place of it and of `model`
-            several = " | Sequence[PathName]" if get_origin(hints[name]) is tuple else ""
-            found.append(Argument("network", f"Network{several}", MISSING, NETWORK, True))
+            found.append(_network_argument(kind, hints[name]))
         elif name == "layer" and "neuron" in settings:
             several = " | Sequence[str]" if get_origin(hints[name]) is tuple else ""
             found.append(Argument("unit", f"str{several}", "output", UNIT, True))
@@ -84,6 +83,14 @@ def arguments_of(kind: type[Any]) -> list[Argument]:
     order = ("network", "gan", "unit")
     found.sort(key=lambda each: order.index(each.name) if each.name in order else -1)
     return sorted(found, key=lambda each: not each.positional)
+
+
+def _network_argument(kind: type[Any], hint: Any) -> Argument:
+    several = " | Sequence[PathName]" if get_origin(hint) is tuple else ""
+    if getattr(kind, "NEEDS_NETWORK", True):
+        return Argument("network", f"Network{several}", MISSING, NETWORK, True)
+    text = f"{NETWORK} None: the shipped classifier, or one that is trained."
+    return Argument("network", f"Network{several} | None", None, text, True)
 
 
 def _argument(setting: Field[Any], kind: Any) -> Argument:
@@ -107,6 +114,8 @@ def config_from(kind: type[Any], given: Values, earlier: Iterable[Any] = ()) -> 
     settings, hints = {each.name: each for each in fields(kind)}, get_type_hints(kind)
     values: Values = {}
     for name, value in given.items():
+        if name == "network" and value is None:
+            continue
         if name == "network":
             values |= network_settings(value)
         elif name == "unit":

@@ -100,6 +100,15 @@ True
 >>> manifest = label_stems("musdb18hq")  # doctest: +SKIP
 >>> train_classifier(manifest)  # doctest: +SKIP
 """,
+    "run": """
+>>> whole = run("sample_data", network, out="runs/python")  # doctest: +SKIP
+>>> whole.explanation.inputs.shape  # doctest: +SKIP
+(31, 24, 80, 115)
+""",
+    "demo": """
+>>> demo(out="runs/demo").page.result  # doctest: +SKIP
+PosixPath('runs/demo/report/report.html')
+""",
     "train-explainer": """
 >>> explainer = train_explainer("sample_data", network, examples=2, held_out=2, shuffled=0,
 ...                             steps=1, occlusion_grid=2)

@@ -28,6 +28,7 @@ from ganexplain.api.records import (
 )
 from ganexplain.api.runs import IN_PLACE, Run, run_command
 from ganexplain.api.units import Explanation, Responses, Selection
+from ganexplain.api.whole import WholeRun
 from ganexplain.config import OTHERS, STAGES
 
 RECORDS: dict[str, type[Run[Any]]] = {
@@ -46,7 +47,11 @@ RECORDS: dict[str, type[Run[Any]]] = {
     "input": Described,
     "rerun": Rerun,
     "label-stems": File,
+    "run": WholeRun,
+    "demo": WholeRun,
 }
+
+WHOLE = ("run", "demo")  # they go through several stages
 
 
 def run_arguments(command: str, config: type[Any]) -> dict[str, tuple[str, object]]:
@@ -57,7 +62,7 @@ def run_arguments(command: str, config: type[Any]) -> dict[str, tuple[str, objec
         **({} if command in IN_PLACE else {"out": ("PathName | None", None)}),
         "overwrite": ("bool", False),
         **({"resume": ("bool", False)} if resumes else {}),
-        **({"executor": ("Executor | None", None)} if divides else {}),
+        **({"executor": ("Executor | None", None)} if divides and command not in WHOLE else {}),
         "progress": ("bool | ProgressCallback", False),
     }
 
@@ -107,3 +112,5 @@ write_report = function_of("report")
 describe_input = function_of("input")
 rerun = function_of("rerun")
 label_stems = function_of("label-stems")
+run = function_of("run")
+demo = function_of("demo")

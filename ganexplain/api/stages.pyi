@@ -23,6 +23,7 @@ from ganexplain.api.records import (
 )
 from ganexplain.api.runs import ProgressCallback
 from ganexplain.api.units import Explanation, Responses, Selection
+from ganexplain.api.whole import WholeRun
 
 def train_classifier(
     corpus: PathName | Sequence[PathName],
@@ -1316,4 +1317,151 @@ def label_stems(
     Example:
         >>> manifest = label_stems("musdb18hq")  # doctest: +SKIP
         >>> train_classifier(manifest)  # doctest: +SKIP
+    """
+
+def run(
+    corpus: PathName | Sequence[PathName],
+    network: Network | None = None,
+    unit: str | Sequence[str] = "output",
+    *,
+    minutes: float = 0.0,
+    direction: str = "max",
+    search: str = "adaptive",
+    iterations: int = 400,
+    examples: int = 24,
+    judge: PathName | Sequence[PathName] = (),
+    encoder: PathName | Sequence[PathName] = (),
+    workers: str | int = 1,
+    scheduler_file: str = "",
+    device: str = "auto",
+    weights: PathName = "",
+    input: Given = None,
+    backend: str = "torch",
+    trust_pickle: bool = False,
+    trust_features: bool = False,
+    cache: str = "",
+    skip_bad_files: bool = False,
+    hop_frames: int = 10,
+    overlapping: bool = False,
+    gan: PathName = "",
+    out: PathName | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: bool | ProgressCallback = False,
+) -> WholeRun:
+    """Go from recordings to a page, with the stages that you can also run one by one: OUT/report.
+
+    Labelled recordings, without classifier or network, first train a classifier (`preset quick`) to
+    explain; others explain the shipped one. Then it finds the real excerpts that drive a unit,
+    searches for generated ones, selects, tests and reports. Each stage has its own run directory:
+    OUT/train-classifier, OUT/train-gan, OUT/responses, OUT/explain, OUT/select, OUT/validate and
+    OUT/report. Finished stages are kept for resume.
+
+    Args:
+        corpus: Recordings: any folder of sound files, a folder in the Jamendo layout (audio,
+            labels, filelists), a CSV manifest, or a folder of pictures (CLASS/NAME.png).
+        network: Network to explain: a torch module (which is copied), a function from arrays (B,
+            ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
+            factory). None: the shipped classifier, or one that is trained.
+        unit: Unit: LAYER:UNIT, a layer for its first unit, or a class; a sequence for several.
+            Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max
+            or 17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction).
+        minutes: Time for training the GAN further on these recordings (min); 0: it stays as it is.
+            A new GAN of pictures: 10 for 0.
+        direction: Direction: max, min or both (maximise or minimise the activation).
+        search: Search: adaptive (guided by the real excerpts), grid (all settings) or evolution.
+        iterations: Largest number of iterations of a search.
+        examples: Number of examples for each setting; a verdict needs 24.
+        judge: Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; a
+            sequence for several. Default: two shipped ones where the shipped classifier is
+            explained.
+        encoder: Encoder that compares new excerpts with the examples, as of `validate`; a sequence
+            for several. Default: descriptors and, for the shipped classifier, a shipped network.
+        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
+            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
+            address.
+        device: Device: auto, cpu, cuda or cuda:N.
+        weights: Weights of a network made by a factory: FILE.safetensors, a checkpoint, or
+            CHECKPOINT:PLACE for a table or prefix in it.
+        input: Input of the network: a mapping with the keys of the TOML file, or the path of one.
+        backend: Library that runs a FILE.onnx: torch (with hidden layers and gradients) or
+            onnxruntime (a black box).
+        trust_pickle: Load a pickled network. This runs any code that the file contains.
+        trust_features: Compute the network's input by the function that input names as features.
+            This runs its code.
+        cache: Directory of the feature cache; empty: the user's cache directory.
+        skip_bad_files: Skip files that cannot be used, and list them.
+        hop_frames: Frames between the starts of successive real excerpts.
+        overlapping: Try an excerpt at every frame and keep overlapping ones, as the authors do.
+        gan: Path of gan.pt; empty: the shipped GAN, or for pictures a new one.
+        out: Run directory to write; None: a temporary one.
+        overwrite: Replace the output of an earlier run.
+        resume: Continue an earlier run in `out`; if there is none, start one.
+        progress: True: progress as of the command; or a function, which is called with what is
+            done, of how much, and a value such as the loss (NaN without one).
+
+    Returns:
+        WholeRun: A page and the stages before it. In a notebook it shows the page.
+
+        Attributes of it:
+            result: The page; of `demo` with `next_commands` to try.
+            responses: The real excerpts that drive the unit most and least.
+            explanation: The examples of the search.
+            selection: The settings by rank.
+            page: The page.
+
+    Raises:
+        UsageError: A setting or an input cannot be used.
+        GanexplainError: The command fails; the message names the file and the remedy.
+
+    Example:
+        >>> whole = run("sample_data", network, out="runs/python")  # doctest: +SKIP
+        >>> whole.explanation.inputs.shape  # doctest: +SKIP
+        (31, 24, 80, 115)
+    """
+
+def demo(
+    *,
+    workers: str | int = 1,
+    scheduler_file: str = "",
+    device: str = "auto",
+    out: PathName | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: bool | ProgressCallback = False,
+) -> WholeRun:
+    """Explain the shipped singing-voice detector with the recordings that the package carries.
+
+    Writes OUT/report/report.html, with the stages and settings of `run`.
+
+    Args:
+        workers: Workers: a number of processes; auto: one per core if the run is long enough; or
+            the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
+        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
+            address.
+        device: Device: auto, cpu, cuda or cuda:N.
+        out: Run directory to write; None: a temporary one.
+        overwrite: Replace the output of an earlier run.
+        resume: Continue an earlier run in `out`; if there is none, start one.
+        progress: True: progress as of the command; or a function, which is called with what is
+            done, of how much, and a value such as the loss (NaN without one).
+
+    Returns:
+        WholeRun: A page and the stages before it. In a notebook it shows the page.
+
+        Attributes of it:
+            result: The page; of `demo` with `next_commands` to try.
+            responses: The real excerpts that drive the unit most and least.
+            explanation: The examples of the search.
+            selection: The settings by rank.
+            page: The page.
+
+    Raises:
+        UsageError: A setting or an input cannot be used.
+        GanexplainError: The command fails; the message names the file and the remedy.
+
+    Example:
+        >>> demo(out="runs/demo").page.result  # doctest: +SKIP
+        PosixPath('runs/demo/report/report.html')
     """

@@ -63,9 +63,12 @@ STAGES: dict[str, tuple[type[Any], str]] = {
     "report": (ReportConfig, "report:write_report"),
 }
 
-# The other stages that write files: a TOML file, a run to compare, a manifest beside its tracks.
+# The other stages that write files: a TOML file, a run to compare, a manifest beside its tracks,
+# and those that go through several stages.
 OTHERS: dict[str, tuple[type[Any], str]] = {
     "input": (InputConfig, "input:describe_input"),
     "rerun": (RerunConfig, "rerun:rerun"),
     "label-stems": (LabelStemsConfig, "label_stems:label_stems"),
+    "run": (RunConfig, "run:run"),
+    "demo": (DemoConfig, "demo:demo"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 from ganexplain.config.setting import renamed, setting
 
@@ -135,6 +135,8 @@ class BringsNetwork:
 @dataclass(frozen=True, kw_only=True)
 class NamesNetwork(BringsNetwork):
     """Settings that name the network to explain: a classifier.pt, or one of the user's own."""
+
+    NEEDS_NETWORK: ClassVar[bool] = True
 
     classifier: str = setting("Path of classifier.pt, or hf://OWNER/NAME.", "", reads=True)
 

@@ -29,6 +29,8 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
     OUT/validate and OUT/report. Finished stages are kept for --resume.
     """
 
+    NEEDS_NETWORK: ClassVar[bool] = False
+
     corpus: tuple[str, ...] = setting(
         "Recordings: any folder of sound files, a folder in the Jamendo layout (audio, labels, "
         "filelists), a CSV manifest, or a folder of pictures (CLASS/NAME.png).",

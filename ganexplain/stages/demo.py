@@ -23,6 +23,9 @@ class DemoPage:
     page: Path
     next_commands: tuple[tuple[str, str], ...]
 
+    def __fspath__(self) -> str:
+        return str(self.page)
+
     def to_json(self) -> Document:
         """The entries of `--json`."""
         commands = [{"command": line, "does": what} for line, what in self.next_commands]

@@ -287,7 +287,13 @@ def steps(config: RunConfig, trainings: Trainings, corpus: AnyCorpus, out: Path)
 
 
 def stage_config(kind: type[Config], config: RunConfig, **own: object) -> Config:
-    """The settings of a stage: its `own`, and those that `run` has under the same name."""
+    """The settings of a stage: its `own`, and those that `run` has under the same name.
+
+    Stages after the search name a network of the user's own as `classifier`: a factory is run only
+    if it is named again.
+    """
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     shared = {f.name: getattr(config, f.name) for f in fields(config) if f.name in names}
+    if "classifier" in names and "model" not in names:
+        shared["classifier"] = config.classifier or config.model
     return kind(**{**shared, **own})
