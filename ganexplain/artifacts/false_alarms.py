@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -109,8 +110,30 @@ class FalseAlarms:
     skipped: tuple[str, ...]
 
     def write(self, out: Path) -> None:
-        """Write `false-alarms.json`."""
-        write_json(out / FILE, self.to_json())
+        """Write `false-alarms.json`, in which paths are relative to `out`, so that it can move."""
+        write_json(out / FILE, self._with_paths(lambda path: os.path.relpath(path, out)).to_json())
+
+    def _with_paths(self, change: Callable[[str], str]) -> FalseAlarms:
+        """The same with other paths of its pages and sounds."""
+        classes = []
+        for each in self.classes:
+            groups = [
+                replace(
+                    group,
+                    sounds=tuple(map(change, group.sounds)),
+                    edit=group.edit
+                    and replace(
+                        group.edit,
+                        sounds=tuple(map(change, group.edit.sounds)),
+                        picture=change(group.edit.picture),
+                    ),
+                )
+                for group in each.groups
+            ]
+            made = [replace(one, sound=change(one.sound)) for one in each.generated]
+            page = change(each.page) if each.page else ""
+            classes.append(replace(each, groups=tuple(groups), generated=tuple(made), page=page))
+        return replace(self, classes=tuple(classes))
 
     @classmethod
     def recorded(cls, out: Path) -> FalseAlarms | None:
@@ -122,7 +145,8 @@ class FalseAlarms:
         if not path.is_file():
             return None
         found = dataclass_from_json(path, "false-alarms", cls, read_json(path))
-        return found if all(map(Path.is_file, found.files)) else None
+        here = found._with_paths(lambda path: str(out / path))
+        return here if all(map(Path.is_file, here.files)) else None
 
     @property
     def files(self) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,18 @@ def their_logits(folder: Path, sound: Path) -> float:
 @pytest.fixture(scope="module")
 def found(folder: Path) -> FalseAlarms:
     return false_alarms(settings(folder, generated=1), folder / "run", NullProgress())
+
+
+def test_a_run_that_was_moved_has_its_files(
+    found: FalseAlarms, folder: Path, tmp_path: Path
+) -> None:
+    moved = Path(shutil.copytree(folder / "run", tmp_path / "moved"))
+    assert str(folder / "run") not in (moved / "false-alarms.json").read_text()
+    again = FalseAlarms.recorded(moved)
+    assert again is not None
+    assert {path.relative_to(moved) for path in again.files} == {
+        path.relative_to(folder / "run") for path in found.files
+    }
 
 
 def test_each_alarm_has_the_band_and_the_time_of_its_tone(found: FalseAlarms) -> None:
