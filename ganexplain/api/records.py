@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Self
 
 import numpy as np
@@ -32,13 +33,14 @@ from ganexplain.inputs.base import Input
 from ganexplain.report.counterfactuals import counterfactuals_text
 from ganexplain.report.false_alarms import false_alarms_text
 from ganexplain.report.prediction import prediction_text
-from ganexplain.report.tables import aligned
+from ganexplain.report.tables import aligned, measures_text
 from ganexplain.stages.attribute import AttributeResult
 from ganexplain.stages.rerun import Repetition
 from ganexplain.stages.train_explainer import TrainedExplainer
 
 CPU = torch.device("cpu")
 CHUNK = 32
+WIDTH = 100  # characters of a line where no terminal says how many it has
 
 
 @dataclass(frozen=True, repr=False)
@@ -252,7 +254,7 @@ class Attribution(Run[AttributeResult]):
 
     @property
     def table(self) -> str:
-        """The table of measures that the command prints."""
+        """The table of all measures; `print` leaves out those that do not fit the terminal."""
         return aligned(self.result.table, left=1)
 
     @property
@@ -276,7 +278,8 @@ class Attribution(Run[AttributeResult]):
         return self.arrays["kept"]
 
     def __repr__(self) -> str:
-        return f"Attribution({str(self.out)!r})\n{self.table}"
+        width = get_terminal_size((WIDTH, 24)).columns
+        return f"Attribution({str(self.out)!r})\n{measures_text(self.result.table, width)}"
 
     def _repr_html_(self) -> str:
         shown = []
