@@ -31,3 +31,8 @@ def shipped(name: str) -> Path:
 def is_shipped(path: str, name: str) -> bool:
     """Whether a path is that of the shipped file `name`."""
     return bool(path) and any((place / name).resolve() == Path(path).resolve() for place in PLACES)
+
+
+def is_carried(path: Path | str) -> bool:
+    """Whether a path is that of a network that the package carries."""
+    return is_shipped(str(path), f"pretrained/{Path(path).name}")

@@ -18,13 +18,15 @@ from ganexplain.runs.inputs import Recording
 class Use:
     """The `splits` of `corpora` that were used for something; `words` name it.
 
-    `corpora` are as typed then, and empty where they are not known: `unknown` says why.
+    `corpora` are as typed then, and empty where they are not known: `unknown` says why. `unread` is
+    said in place of the errors where they cannot be read.
     """
 
     words: str
     corpora: tuple[str, ...]
     splits: tuple[str, ...] = ("train", "valid")
     unknown: str = "the corpus is not on record"
+    unread: str = ""
 
 
 def copies(recordings: Sequence[Recording], others: Sequence[Recording]) -> list[Recording]:
@@ -65,7 +67,7 @@ def leak_notes(
                 notes.append(_copies_note(found, len(tested), name, use))
         if unread:
             corpora = "corpus" if len(unread) == 1 else "corpora"
-            why = f"the {corpora} cannot be read ({', '.join(unread)})"
+            why = use.unread or f"the {corpora} cannot be read ({', '.join(unread)})"
             unknown.setdefault(why, []).append(use.words)
     return notes + [
         f"it is not known whether {' and '.join(words)} had files that are tested here: {why}"

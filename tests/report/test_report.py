@@ -360,6 +360,12 @@ def test_old_selections_without_the_new_fields_have_a_page(artifacts: Artifacts)
     assert not any(h.startswith(("Controls", "Judges")) for h in headings)
 
 
+def test_a_page_says_that_its_real_excerpts_are_of_one_recording(artifacts: Artifacts) -> None:
+    artifacts.real["file"] = np.array(["one.ogg"] * 3)
+    _, one = Elements(artifacts.report()).of("li")
+    assert one.text == "all real excerpts are of one recording: what they share may be its own"
+
+
 # --- Inputs that do not fit -----------------------------------------------------------------
 
 

@@ -11,6 +11,7 @@ from support.recordings import JamendoFolder, song
 
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import open_corpus
+from ganexplain.files.shipped import is_carried, shipped
 from ganexplain.selection import leaks
 from ganexplain.selection.leaks import Use, held_out, leak_notes
 
@@ -81,3 +82,13 @@ def test_uses_that_are_unknown_for_one_reason_have_one_note(jamendo: JamendoFold
     first, second = leak_notes(tested, uses)
     assert "whether the network and the GAN had files" in first and "(nowhere: no such" in first
     assert "whether it had files" in second and "(gone: no such" in second
+
+
+def test_one_note_says_what_shipped_networks_have_learned_from(jamendo: JamendoFolder) -> None:
+    tested = open_corpus([str(jamendo.root)]).split("test")
+    uses = [Use(words, ("nowhere",), unread="other music") for words in ("the network", "the GAN")]
+    assert leak_notes(tested, uses) == [
+        "it is not known whether the network and the GAN had files that are tested here: other "
+        "music"
+    ]
+    assert is_carried(shipped("pretrained/gan.pt")) and not is_carried(str(jamendo.root / "gan.pt"))

@@ -61,7 +61,7 @@ def build_page(
 
 
 def _warnings(evidence: Evidence) -> list[str]:
-    """Those of the selection, too few examples, and tested recordings that trained something."""
+    """Those of the selection, too few examples or recordings, and what trained something."""
     notes = evidence.validation.notes if evidence.validation else ()
     met = [note for note in notes if note.endswith(NOT_HELD_OUT)]
     count, few = evidence.made["response"].shape[1], list[str]()
@@ -69,6 +69,10 @@ def _warnings(evidence: Evidence) -> list[str]:
         few.append(
             f"{count} examples are too few for a verdict, which needs {FEWEST}; give `explain` "
             "more --examples"
+        )
+    if evidence.front_end.sound_rate and len(set(map(str, evidence.real["file"]))) == 1:
+        few.append(
+            f"all real {evidence.words.many} are of one recording: what they share may be its own"
         )
     return [*few, *evidence.selection.warnings, *met]
 
