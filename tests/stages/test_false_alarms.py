@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile as sf
+from PIL import Image
 from support.commands import Run
 from support.parted import check_parts
 from support.recordings import noise, tone, write_sound
@@ -223,3 +224,16 @@ def test_what_cannot_be_is_one_line(
     with pytest.raises(GanexplainError) as refused:
         false_alarms(replace(settings(folder), **change), tmp_path / "run", NullProgress())
     assert str(refused.value).startswith(message) and not (tmp_path / "run").exists()
+
+
+def test_pictures_are_refused(folder: Path, tmp_path: Path) -> None:
+    image = tmp_path / "image.toml"
+    image.write_text('kind = "image"\nchannels = 1\nheight = 8\nwidth = 8\n')
+    with pytest.raises(UsageError, match="takes pictures, not recordings"):
+        false_alarms(replace(settings(folder), input=str(image)), tmp_path / "a", NullProgress())
+    for name in ("cats", "dogs"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(tmp_path / "pictures" / name / "one.png")
+    pictures = replace(settings(folder), corpus=(str(tmp_path / "pictures"),))
+    with pytest.raises(UsageError, match="contains pictures; name recordings"):
+        false_alarms(pictures, tmp_path / "b", NullProgress())
