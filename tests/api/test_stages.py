@@ -106,7 +106,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Examples]:
 def test_the_example_of_every_function_runs_as_printed(examples: Examples) -> None:
     assert examples.failures == 0
     functions = {name for name in api.__all__ if name.islower()}
-    assert set(ORDER) == functions - {"rank"}
+    assert set(ORDER) == functions - {"rank", "run", "demo"}  # whose examples take minutes
 
 
 @pytest.mark.slow
