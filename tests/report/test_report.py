@@ -106,7 +106,7 @@ def test_responses_stand_under_the_pictures(artifacts: Artifacts) -> None:
 def test_minimising_shows_the_bottom_excerpts(artifacts: Artifacts) -> None:
     artifacts.meta["direction"] = artifacts.selection["direction"] = "min"
     page = artifacts.report()
-    assert "What drives fc9, neuron 0 (sing), downwards" in page
+    assert "What drives “sing” (fc9, neuron 0), downwards" in page
     assert Elements(page).of("span", "response")[0].text == "−9.00"
     assert "bottom_song250.0.ogg" in page
     assert "song600.0.ogg" not in page.replace("bottom_song", "")

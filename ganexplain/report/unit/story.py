@@ -80,10 +80,11 @@ def _warnings(evidence: Evidence) -> list[str]:
 def title(evidence: Evidence) -> str:
     """Return the question that the page answers."""
     meta = evidence.meta
-    name = f" ({meta.class_name})" if meta.class_name else ""
+    unit = f"{meta.unit.layer}, neuron {meta.unit.neuron}"
+    name = f"“{meta.class_name}” ({unit})" if meta.class_name else unit
     way = "upwards" if evidence.upwards else "downwards"
     beyond = " beyond the decision" if meta.beyond else ""
-    return f"What drives {meta.unit.layer}, neuron {meta.unit.neuron}{name}, {way}{beyond}"
+    return f"What drives {name}, {way}{beyond}"
 
 
 def _guide(evidence: Evidence) -> str:
