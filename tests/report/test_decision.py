@@ -72,7 +72,8 @@ def test_a_page_of_a_search_that_held_the_outputs_says_how_far_they_moved(tmp_pa
     assert "response, while the outputs of the network stay; " in text
     assert f"that have {extreme}, and what they lack" in text
     assert (
-        "neuron 0 (sing), upwards beyond the decision" in text and "output of the network" in text
+        "“sing” (fc9, neuron 0), upwards beyond the decision" in text
+        and "output of the network" in text
     )
 
 
