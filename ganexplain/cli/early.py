@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,8 @@ def refuse_early(
 
     `resume` is None for a command that cannot. Shares of a run have one `out`.
     """
-    for path in getattr(config, "corpus", ()):
+    arguments = [each.name for each in fields(config) if each.metadata["argument"]]
+    for path in config.corpus if "corpus" in arguments else ():
         if not Path(path).exists():
             from ganexplain.corpora.load import read_corpus
 
