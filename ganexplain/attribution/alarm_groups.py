@@ -66,11 +66,24 @@ def chosen_alarms(
     ]
 
 
-def count_alarms(task: AlarmTask, number: int, heard: Sequence[RecordingAlarms]) -> ClassAlarms:
+@dataclass(frozen=True)
+class Counts:
+    """Excerpts without each class and alarms among them, (R, C) for R recordings and C classes."""
+
+    excerpts: np.ndarray
+    alarms: np.ndarray
+
+    @classmethod
+    def of(cls, heard: Sequence[RecordingAlarms], classes: int) -> Counts:
+        """Those of recordings."""
+        alarms = [np.bincount(each.classes, minlength=classes) for each in heard]
+        return cls(np.stack([each.excerpts for each in heard]), np.stack(alarms))
+
+
+def count_alarms(task: AlarmTask, number: int, counts: Counts) -> ClassAlarms:
     """How often a class is found where it is not."""
-    excerpts = np.array([each.excerpts[number] for each in heard])
-    alarms = np.array([(each.classes == number).sum() for each in heard])[excerpts > 0]
-    excerpts = excerpts[excerpts > 0]
+    known = counts.excerpts[:, number] > 0
+    excerpts, alarms = counts.excerpts[known, number], counts.alarms[known, number]
     name, count, fired = task.classes[number], len(excerpts), int((alarms > 0).sum())
     if not count:
         return ClassAlarms(name, 0, 0, 0.0, (0.0, 1.0), 0, 0, 0.0, (0.0, 1.0), 0, (), (), "")

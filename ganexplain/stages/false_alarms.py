@@ -18,6 +18,7 @@ from ganexplain.artifacts.false_alarms import (
 from ganexplain.ascent.boundary import output_level
 from ganexplain.attribution.alarm_groups import (
     ClassFiles,
+    Counts,
     chosen_alarms,
     count_alarms,
     explain_alarms,
@@ -76,9 +77,9 @@ def false_alarms(
         note_skipped(progress, [reason for each in heard for reason in each.skipped])
         explained = parted.explain(heard)
         generated = parted.generate(heard)
-        classes = []
+        classes, counts = [], Counts.of(heard, len(task.classes))
         for number in task.targets:
-            found = count_alarms(task, number, heard)
+            found = count_alarms(task, number, counts)
             if not found.excerpts:
                 progress.note(f"{found.name}: no excerpt is known to be without it; left out")
                 continue
