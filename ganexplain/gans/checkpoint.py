@@ -120,6 +120,16 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
     return _encoder(path, read_checkpoint(path, "gan", ("front_end",)), device)
 
 
+def gan_start(path: Path) -> str:
+    """The gan.pt that a `gan.pt` was trained on from, as typed then; empty for none.
+
+    Raises as `read_checkpoint`.
+    """
+    config = read_checkpoint(path, "gan").get("config")
+    start = config.get("start") if isinstance(config, Mapping) else None
+    return start if isinstance(start, str) else ""
+
+
 def _generator(path: Path, content: Document, device: torch.device) -> tuple[AnyGenerator, Input]:
     input_spec = read_front_end(path, content["front_end"])
     # Files written before the size was a setting contain the small generator.

@@ -22,7 +22,7 @@ from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import file_hash, write_json
 from ganexplain.files.shipped import is_carried
-from ganexplain.gans.checkpoint import gan_corpora
+from ganexplain.gans.checkpoint import gan_corpora, gan_start
 from ganexplain.inputs.base import Input
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.directory import RunDirectory
@@ -40,6 +40,7 @@ OTHER_MUSIC = (
     "sample_data/pretrained/README.md, lists it)"
 )
 FEW_RECORDINGS = 10
+LONGEST_CHAIN = 10  # of GANs that were trained on from one another
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class ValidateTask:
         network = self.config.classifier or meta.classifier
         uses = [
             Use("the explained network", self.explained.corpora, unread=_of_shipped(network)),
-            _use_of_gan(meta),
+            *_uses_of_gans(meta),
             *(Use("the search for real excerpts", each, ("train",)) for each in searched),
         ]
         tested = held_out(self.corpus, self.config.split)
@@ -111,6 +112,19 @@ class ValidateTask:
         """The names of encoders that are the explained network."""
         digest = read_explanation_meta(self.files[0].explanations).classifier_hash
         return tuple(e.name for e in self.encoders if e.source and e.source.digest() == digest)
+
+
+def _uses_of_gans(meta: ExplanationMeta) -> list[Use]:
+    """Of the GAN, and of those that it was trained on from."""
+    uses = [_use_of_gan(meta)]
+    start = gan_start(Path(meta.gan)) if uses[0].corpora else ""
+    while start and len(uses) < LONGEST_CHAIN:
+        path, words = Path(start), f"{start}, from which the GAN was trained on,"
+        if not path.is_file():
+            return [*uses, Use(words, (), unknown=f"{path} is not there; put it back")]
+        uses.append(Use(words, gan_corpora(path), unread=_of_shipped(start)))
+        start = gan_start(path)
+    return uses
 
 
 def _use_of_gan(meta: ExplanationMeta) -> Use:

@@ -124,6 +124,19 @@ def test_excerpts_are_held_out_where_all_corpora_are_known(
     assert [" ".join(note.split()[:6]) for note in leaks((root,), str(other.root))] == [
         "1 of 1 file of the"
     ] * 3
+    config_of = {"corpus": [str(other.root)], "start": str(tmp_path / "gan.pt")}
+    write_checkpoint(tmp_path / "further.pt", "gan", {"config": config_of})
+    further = tmp_path / "further.pt"
+    written.meta |= {"gan": str(further), "gan_hash": file_hash(further)}
+    written.write()
+    assert [" ".join(note.split()[:6]) for note in leaks((root,), str(other.root))] == [
+        "1 of 1 file of the"
+    ] * 3  # the GAN itself was trained on another copy
+    (tmp_path / "gan.pt").unlink()
+    unknown = [note for note in leaks((root,), str(other.root)) if "not known" in note]
+    assert [note.rpartition(": ")[2] for note in unknown] == [
+        f"{tmp_path / 'gan.pt'} is not there; put it back"
+    ]
 
 
 def test_probabilities_explain_the_logits_that_they_are_made_of() -> None:
