@@ -139,6 +139,8 @@ def test_the_page_and_the_text_name_the_cause(
     assert done.code == 0, done.err
     assert done.out.startswith("bunting: 4 of 12 excerpts (33 %,") and "1 alarm:" in done.out
     assert f"{tmp_path / 'run' / 'bunting.html'}" in done.out
+    again = command("rerun", tmp_path / "run", "--out", tmp_path / "again", "-q")
+    assert again.code == 0 and "false-alarms.json\tequal" in again.out, again.out
 
 
 def test_what_is_generated_has_no_bunting_and_is_taken_for_one(
