@@ -446,8 +446,8 @@ def false_alarms(
     gradient is needed. Recordings that are done are kept for resume.
 
     Args:
-        corpus: Folders of sound files, folders in the Jamendo layout (audio, labels, filelists),
-            CSV manifests, or folders of pictures (CLASS/NAME.png); a sequence for several.
+        corpus: Recordings: folder of sound files, folder in the Jamendo layout (audio, labels,
+            filelists), or CSV manifest; a sequence for several.
         network: Network to explain: a torch module (which is copied), a function from arrays (B,
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from ganexplain.config.setting import setting
 from ganexplain.config.shared import (
-    CORPORA,
     LAST_SEED,
     OUTPUTS,
     SEED,
@@ -33,7 +32,9 @@ class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
     """
 
     corpus: tuple[str, ...] = setting(
-        f"{CORPORA.partition(';')[0]}; repeat for several.", reads=True
+        "Recordings: folder of sound files, folder in the Jamendo layout (audio, labels, "
+        "filelists), or CSV manifest; repeat for several.",
+        reads=True,
     )
     target: tuple[str, ...] = setting(
         "Class, or all; repeat for several. Default: the second of two classes, otherwise all.", ()

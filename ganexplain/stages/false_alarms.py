@@ -40,8 +40,7 @@ from ganexplain.runs.workers import Workers
 from ganexplain.stages.counterfactual import counterfactual
 
 EDITS = "edits"  # folder of the smallest edits, by class
-WORTH_PROCESSES = 1800.0  # seconds of sound from which several processes are faster
-WORTH_EXPLAINING = 32  # alarms from which they are
+WORTH_PROCESSES = 32  # recordings to hear, or alarms to explain, from which several are faster
 
 
 def false_alarms(
@@ -138,7 +137,7 @@ class Parted:
         work = PartWork(
             RecordingAlarms, Listen, (self._settings,), Listen(self.task.config, self.task)
         )
-        worth_it = self._on_cpu and len(parts) * self.task.sound.seconds >= WORTH_PROCESSES
+        worth_it = self._on_cpu and len(parts) >= WORTH_PROCESSES
         return PartedRun(self.out, self.workers, self.progress, "listening", worth_it).results(
             parts, work
         )
@@ -154,7 +153,7 @@ class Parted:
         work = PartWork(
             ExplainedAlarms, Explain, (self._settings,), Explain(self.task.config, self.task)
         )
-        worth_it = self._on_cpu and sum(part.units for part in parts) >= WORTH_EXPLAINING
+        worth_it = self._on_cpu and sum(part.units for part in parts) >= WORTH_PROCESSES
         return PartedRun(self.out, self.workers, self.progress, "causes", worth_it).results(
             parts, work
         )
