@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
+
 from ganexplain.audio.io import read_duration
 from ganexplain.classifiers.checkpoint import Classifier
 from ganexplain.classifiers.evaluation import evaluate
@@ -21,8 +23,10 @@ from ganexplain.corpora.load import input_spec_for, load_split
 from ganexplain.errors import GanexplainError
 from ganexplain.files.checkpoints import freeze_network
 from ganexplain.gans.checkpoint import load_gan
+from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.gans.training import GanTraining
+from ganexplain.gans.validation import CHUNK, EXCERPTS
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.runs.machine import pick_device
@@ -46,7 +50,8 @@ class TriedClassifier:
 class TriedGan:
     """A generator of `input_spec` before its training.
 
-    Seconds of an adversarial update, and of one of the encoder and its decoder.
+    Seconds of an adversarial update with its part of a validation, and of one of the encoder and
+    its decoder.
     """
 
     generator: AnyGenerator
@@ -106,7 +111,11 @@ def try_gan(config: TrainGanConfig, corpus: AnyCorpus) -> TriedGan:
     split = _training_split(corpus, input_spec, config.cache)
     training = GanTraining(config, split, device, start=start)
     coder = seconds_of(training.autoencoder_step)
-    update = seconds_of(training.step)
+    latents = torch.randn(CHUNK, LATENT_SIZE, device=device)
+    with torch.no_grad():
+        samples = seconds_of(lambda step: training.average(latents))
+    validation = samples * EXCERPTS / CHUNK / config.sample_every
+    update = seconds_of(training.step) + validation
     return TriedGan(training.average, input_spec, update, coder)
 
 

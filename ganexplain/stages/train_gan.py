@@ -62,10 +62,11 @@ def train_gan(
     """Train a generator on the excerpts of the training split; returns the path of `gan.pt`.
 
     The generator is the running average of the weights at the step with the best score against
-    real excerpts. Raises the errors of the corpus and the classifiers, UsageError for an unknown
-    loss, and Diverged if a loss is not finite; the best generator until then is in `best.pt`,
-    which can be used as `gan.pt`. An `executor` of any kind computes the features that are not in
-    the cache, in place of the workers of the settings.
+    real excerpts; with `--start` that may be step 0, the GAN that it begins with. Raises the errors
+    of the corpus and the classifiers, UsageError for an unknown loss, and Diverged if a loss is not
+    finite; the best generator until then is in `best.pt`, which can be used as `gan.pt`. An
+    `executor` of any kind computes the features that are not in the cache, in place of the workers
+    of the settings.
     """
     workers = Workers.of(config, executor)
     if config.classifier and config.classifier == config.features_of:
@@ -96,6 +97,10 @@ def train_gan(
             write_gan(best, best_gan(choice), config)
             raise Diverged(f"{error}; {best} is from step {choice.best.step}") from error
         gan = _with_encoder(choice, progress)
+        if config.start and gan.step == 0:
+            progress.note(
+                "no step was better than the GAN of --start, which is kept; more updates may be"
+            )
         run.results |= {"step": gan.step, **gan.figures, **choice.noted}
         write_gan(path, gan, config)
         _write_card(path, choice, gan, config)
@@ -164,6 +169,8 @@ def _adversarial_steps(
     total = warm + config.steps
     for step in resumable_steps(run, choice, total, config.checkpoint_every, progress):
         done = step + 1 - warm
+        if step == 0 and config.start:  # which is kept unless it becomes better
+            _validate(choice, 0, run, progress)
         if done <= 0:
             losses = training.autoencoder_step(step)
         else:

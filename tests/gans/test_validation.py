@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -321,6 +322,19 @@ def test_a_gan_of_another_size_is_not_trained_on(
     words = ("train-gan", jamendo.root, "--start", earlier, "--autoencoder-steps", "300")
     done = command(*words, "--out", tmp_path / "gan")
     assert done.code == 2 and "--autoencoder-steps 300: prepares random" in done.error_line()
+
+
+@pytest.mark.usefixtures("brief_validation")
+def test_the_gan_that_a_training_starts_from_is_kept_unless_there_is_a_better_one(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, earlier: Path
+) -> None:
+    words = with_options(GAN, "--autoencoder-steps", "0", "--start", earlier)
+    assert command("train-gan", jamendo.root, *words, "--out", tmp_path / "gan").code == 0
+    lines = (tmp_path / "gan" / "metrics.jsonl").read_text().splitlines()
+    scores = {int(each["step"]): each["score"] for each in map(json.loads, lines)}
+    content = read_checkpoint(tmp_path / "gan" / "gan.pt", "gan")
+    assert min(scores) == 0 and len(scores) > 1
+    assert content["figures"]["score"] == min(scores.values()) == scores[content["step"]]
 
 
 def test_a_training_starts_from_the_function_of_an_earlier_generator(
