@@ -95,15 +95,14 @@ class _Search:
         return _distance(self.tried[0]) if self.tried else math.inf
 
     def lower_rates(self) -> None:
-        """Try all prior weights, and with one of them smaller learning rates while that pays."""
+        """Try all prior weights, and the closest with smaller learning rates while that pays."""
         weights = list(dict.fromkeys(weight for _, weight in self.limits.pairs))
         for rate in filter(self.affordable, self.limits.rates):
             before = self.found
             self.run([(rate, weight) for weight in weights])
             if before and not self.is_better_than(before[0]):
                 return
-            if tied := self.tied_at(rate):
-                weights = [max(one.prior_weight for one in tied)]  # nearest to where the GAN was
+            weights = [one.prior_weight for one in self.found[:1]] or weights
 
     def vary_weight(self) -> None:
         """Try the next prior weights if weights make a difference, and go on from a better one."""
