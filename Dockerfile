@@ -1,6 +1,7 @@
 # docker build -t ganexplain .
 # docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/work" ganexplain demo --out demo
 #
+# ffmpeg, which reads M4A and WMA, is not in it: convert such recordings to FLAC.
 # For a GPU build with TORCH_INDEX=https://download.pytorch.org/whl/cu126 and run with --gpus all.
 FROM python:3.12-slim-bookworm AS build
 WORKDIR /src
