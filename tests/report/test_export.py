@@ -16,7 +16,8 @@ from support.elements import Elements
 from support.report_artifacts import HOSTILE, SHOWN, Artifacts
 
 from ganexplain.errors import GanexplainError, UsageError
-from ganexplain.report.html.medium import Spectrograms
+from ganexplain.inputs.picture import ImageInput
+from ganexplain.report.html.medium import Spectrograms, medium_for
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.report import write_report
 
@@ -150,3 +151,12 @@ def test_an_earlier_export_is_replaced_by_overwrite_alone(
     assert [path.name for path in sorted((tmp_path / "files" / "chosen").iterdir())] == [
         "1.png", "1.wav",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_file_of_a_picture_is_the_picture(channels: int) -> None:
+    values = np.random.default_rng(0).random((1, channels, 6, 9)).astype(np.float32)
+    medium = medium_for(ImageInput(channels=channels, height=6, width=9), values)
+    pixels = np.asarray(Image.open(io.BytesIO(medium.png(values[0]))).convert("RGB"))
+    wanted = np.broadcast_to(values[0], (3, 6, 9)).transpose(1, 2, 0) * 255
+    assert np.abs(pixels - wanted).max() <= 0.5
