@@ -104,7 +104,8 @@ def run(
     Raises the errors of the stages, and UsageError if `out` contains a run of other settings.
     """
     corpus = open_corpus(config.corpus, config.skip_bad_files)
-    config, trainings = with_trainings(with_shipped(config, corpus), corpus, out)
+    given = with_shipped(config, corpus)
+    config, trainings = with_trainings(given, corpus, out)
     if resume:
         config, trainings = as_begun(config, trainings, out, progress)
     way = steps(config, trainings, corpus, out)
@@ -125,7 +126,7 @@ def run(
             first.run(out, progress, overwrite, resume)
             for step in WAY:
                 if step.name != first.name:
-                    clear_run(out / step.name, step.name, config)
+                    clear_run(out / step.name, step.name, given)
         do_all(todo, seconds, out, progress, (overwrite, resume))
     several = out / "report" / "index.html"
     return several if several.is_file() else out / "report" / "report.html"

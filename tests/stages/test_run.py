@@ -253,14 +253,16 @@ def test_with_overwrite_nothing_of_the_earlier_run_is_left(
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def quick(few_validated: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trainings of a few updates."""
     few = {**TrainClassifierConfig.PRESETS["quick"], "epochs": 1, "updates_per_epoch": 3}
     monkeypatch.setattr(TrainClassifierConfig, "PRESETS", {"quick": few})
 
 
 @pytest.mark.usefixtures("quick")
-def test_labelled_files_without_networks_train_both(settings: RunConfig, tmp_path: Path) -> None:
+def test_labelled_files_without_networks_train_both(
+    settings: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out, progress = tmp_path / "out", NullProgress()
     alone = replace(settings, classifier="", gan="", minutes=0.01)
     run(alone, out, progress)
@@ -273,10 +275,29 @@ def test_labelled_files_without_networks_train_both(settings: RunConfig, tmp_pat
     assert searched["gan"] == str(out / "train-gan" / "gan.pt")
     updates = tomllib.loads((out / "train-gan" / "config.toml").read_text())["steps"]
     (out / "train-gan" / "gan.pt").unlink()  # as if it had been stopped there
+    left: list[Step] = []
+    monkeypatch.setattr(run_stage, "do_all", lambda todo, *_: left.extend(todo))
     run(alone, out, progress, resume=True)
     assert f"train-gan: --resume keeps the {updates} updates of the run in {out}" in progress.notes
-    assert tomllib.loads((out / "train-gan" / "config.toml").read_text())["steps"] == updates
+    assert [step.name for step in left] == ["train-gan", *STAGES]
+    assert left[0].config.steps == updates
     assert "train-classifier: done before" in progress.notes
+
+
+@pytest.mark.usefixtures("quick")
+def test_with_overwrite_the_trainings_of_an_earlier_run_are_cleared(
+    settings: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "train-gan"
+    folder.mkdir()
+    (folder / "run.json").write_text(json.dumps({"stage": "train-gan", "state": "done"}))
+    (folder / "gan.pt").write_bytes(b"")
+    done: list[Step] = []
+    monkeypatch.setattr(run_stage, "do_all", lambda todo, *_: done.extend(todo))
+    alone = replace(settings, classifier="", gan="", minutes=0.01)
+    run(alone, tmp_path, NullProgress(), overwrite=True)
+    assert [step.name for step in done] == ["train-gan", *STAGES]
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.usefixtures("quick")
