@@ -81,7 +81,7 @@ def announce(
     """Note what will be done, and about how long each stage takes here."""
     total = range_of_time(sum(expected[step.name] for step in todo))
     progress.note(f"{len(todo)} stages, each into its folder in {out}, {total}")
-    progress.note("(longer while other programs run):")
+    progress.note("(as busy as this machine is now; measured again before each):")
     for step in todo:
         progress.note(f"  {step.name:<16}{range_of_time(expected[step.name]):>14}  {step.purpose}")
 
