@@ -119,9 +119,12 @@ def main() -> None:
     """Print a JSON line a stage."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--stage", default="", help="a word of its name; all without")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as text:
         for name, stage in stages(Path(text) / "made").items():
+            if options.stage not in name:
+                continue
             found = measure(stage, Path(tempfile.mkdtemp(dir=text)), options.kills)
             print(json.dumps({"stage": name, **found}), flush=True)
 
