@@ -101,7 +101,7 @@ def test_a_unit_of_several_is_as_by_itself(several: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "layers, neuron, direction, said",
     [
-        (("fc8",), "3", "max", "fc8-3-max"),
+        (("fc8",), "3", "max", "fc8:3"),
         (("fc8",), "3", "both", "1 unit, both directions"),
         (("fc8", "conv5"), "1,3", "min", "4 units"),
         (("fc8",), "1,3", "both", "2 units, both directions"),
@@ -118,7 +118,7 @@ def test_the_units_searched_are_counted_once_and_the_end_is_said_once(
     config = replace(SMALL, layer=layers, neuron=neuron, direction=direction, iterations=(1,))
     explain(replace(config, examples=2), tmp_path / "e", LineProgress())
     lines = capsys.readouterr().err.splitlines()
-    assert f"{said} ..." in lines
+    assert f"search for {said} ..." in lines
     units = len(layers) * len(neuron.split(",")) * (2 if direction == "both" else 1)
     searches = units * 2 * 2  # two learning rates, two examples, an iteration each
     assert len([line for line in lines if f" {searches}/{searches} " in line]) == 1

@@ -105,7 +105,8 @@ def measure(stage: Stage, folder: Path, kills: int) -> dict[str, object]:
         out, before = folder / "killed", dict[Path, bytes]()
         for now in killed_runs(stage, seconds, out, found["kills"]):
             found["kills"] += 1
-            found["lost"] += sum(now.get(path) != data for path, data in before.items())
+            if not wanted.keys() <= files_of(out).keys():  # else they were used, and are deleted
+                found["lost"] += sum(now.get(path) != data for path, data in before.items())
             found["parts"] += len(now.keys() - before.keys())
             before = now
         ended = files_of(out)
