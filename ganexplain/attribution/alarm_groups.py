@@ -25,7 +25,6 @@ from ganexplain.audio.sonify import limit_peak
 from ganexplain.config.setting import command_text
 from ganexplain.corpora.single import split_seconds
 from ganexplain.files.atomic import write_bytes, write_text
-from ganexplain.files.names import safe_name_part
 from ganexplain.metrics.bootstrap import interval, resample_rows
 from ganexplain.metrics.grouping import group_profiles, most_central
 from ganexplain.metrics.shares import exact_interval
@@ -206,7 +205,7 @@ class ClassFiles:
         made = generated.heard(self.task) if generated else []
         edits = [*edits, *[None] * (len(groups) - len(edits))]
         heard = [self._group(k, *each) for k, each in enumerate(zip(groups, edits, strict=True), 1)]
-        page = self.out / f"{safe_name_part(found.name)}.html"
+        page = self.out / f"{self.task.stem(self.number)}.html"
         found = replace(
             found,
             explained=sum(len(each.group.alarms) for each in heard),
@@ -237,7 +236,7 @@ class ClassFiles:
             names[3] = f"the cause {cause.attenuation_db:g} dB softer"
         files = []
         for name, waveform in zip(SOUNDS, waveforms, strict=False):
-            stem = f"{safe_name_part(task.classes[self.number])}-{place}-{name}"
+            stem = f"{task.stem(self.number)}-{place}-{name}"
             files.append(self.out / f"{stem}.flac")
             write_bytes(files[-1], encode_flac(limit_peak(waveform), rate))
         sounds = [

@@ -19,7 +19,6 @@ from ganexplain.audio.io import encode_flac, read_duration
 from ganexplain.audio.round_trip import as_heard
 from ganexplain.audio.sonify import limit_peak
 from ganexplain.files.atomic import write_bytes
-from ganexplain.files.names import safe_name_part
 from ganexplain.gans.mixtures import SOURCES
 from ganexplain.report.false_alarms_page import HeardSound
 from ganexplain.runs.machine import random_stream
@@ -71,7 +70,7 @@ def generate_sounds(
     waveforms = np.stack([as_heard(each, task.sound.sample_rate) for each in made])
     outputs = task.outputs(waveforms)
     order = np.argsort(-task.margins(outputs)[:, number], kind="stable")
-    stem = f"{safe_name_part(task.classes[number])}-generated"
+    stem = f"{task.stem(number)}-generated"
     sounds = tuple(
         _sound(task, number, out / f"{stem}-{place}.flac", waveforms[k])
         for place, k in enumerate(order, 1)

@@ -20,6 +20,7 @@ from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.load import open_corpus
 from ganexplain.corpora.recordings import OVERLAP_TOLERANCE, Corpus, Recording
 from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.files.names import LONGEST_PART, distinct_names, safe_name_part
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.decisions import (
     AUTO,
@@ -75,6 +76,11 @@ class AlarmTask:
     def is_named(self, number: int) -> bool:
         """Whether a class was asked for by its name, or is that of two."""
         return len(self.targets) == 1 or self.classes[number] in self.config.target
+
+    def stem(self, number: int) -> str:
+        """The beginning of the names of a class's files, which no other class has."""
+        parts = [safe_name_part(name) for name in self.classes]
+        return distinct_names(parts, LONGEST_PART)[number]
 
     @property
     def hop(self) -> int:
@@ -201,7 +207,10 @@ def _targets(wanted: Sequence[str], classes: Sequence[str], kind: str) -> tuple[
     if not wanted or EVERY in wanted:
         return tuple(range(len(classes)))
     return tuple(
-        classes.index(check_known("--target", name, classes)) for name in dict.fromkeys(wanted)
+        k
+        for name in dict.fromkeys(wanted)
+        for k, each in enumerate(classes)
+        if each == check_known("--target", name, classes)
     )
 
 

@@ -29,7 +29,6 @@ from ganexplain.attribution.alarms import AlarmTask
 from ganexplain.config import CounterfactualConfig, FalseAlarmsConfig
 from ganexplain.corpora.recordings import Recording
 from ganexplain.errors import GanexplainError, UsageError, skipping_bad_file
-from ganexplain.files.names import safe_name_part
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.decisions import AUTO
 from ganexplain.runs.directory import RunDirectory
@@ -239,7 +238,7 @@ def _edits(
     if settings is None or not whole:
         return []
     settings = replace(settings, start_from=tuple(whole))
-    folder = out / EDITS / safe_name_part(task.classes[number])
+    folder = out / EDITS / task.stem(number)
     try:
         found = counterfactual(settings, folder, progress, resume=True)
     except GanexplainError as error:
