@@ -79,16 +79,17 @@ class ClassAlarms:
     """How often excerpts without a class are taken for it, and why.
 
     `share` is that of all `excerpts`, `recordings_share` that of `recordings` with an alarm, each
-    with its 95 % interval over recordings. `groups` are of the `explained` alarms: as many as were
-    asked for, but for those that are none any more once they were written and read. `generated`
-    are the sounds made of excerpts without it, the highest score first.
+    with its 95 % interval over recordings; that of `share` is None where it cannot be told: with
+    fewer than three recordings, or the same share in all. `groups` are of the `explained` alarms,
+    of which those are left out that are no alarms as written to a file and read. `generated` are
+    the sounds made of excerpts without it, the highest score first.
     """
 
     name: str
     excerpts: int
     alarms: int
     share: float
-    share_interval: Range
+    share_interval: Range | None
     recordings: int
     alarm_recordings: int
     recordings_share: float

@@ -85,18 +85,31 @@ def count_alarms(task: AlarmTask, number: int, counts: Counts) -> ClassAlarms:
     excerpts, alarms = counts.excerpts[known, number], counts.alarms[known, number]
     name, count, fired = task.classes[number], len(excerpts), int((alarms > 0).sum())
     if not count:
-        return ClassAlarms(name, 0, 0, 0.0, (0.0, 1.0), 0, 0, 0.0, (0.0, 1.0), 0, (), (), "")
-    among = exact_interval(fired / count, count)
-    share, bounds = alarms.sum() / excerpts.sum(), among
-    if fired and count > 1:  # else nothing varies, or nothing can be seen to
-        rows = resample_rows(count, task.config.seed, "recordings")
-        resampled = alarms[rows].sum(axis=1) / excerpts[rows].sum(axis=1)
-        low, high = np.clip(interval(np.array(share), resampled, count), 0, 1)
-        bounds = (float(low), float(high))
+        return ClassAlarms(name, 0, 0, 0.0, None, 0, 0, 0.0, (0.0, 1.0), 0, (), (), "")
     return ClassAlarms(
-        name, int(excerpts.sum()), int(alarms.sum()), float(share), bounds, count, fired,
-        fired / count, among, 0, (), (), "",
+        name, int(excerpts.sum()), int(alarms.sum()), float(alarms.sum() / excerpts.sum()),
+        _share_interval(alarms, excerpts, task.config.seed), count, fired, fired / count,
+        exact_interval(fired / count, count), 0, (), (), "",
     )  # fmt: skip
+
+
+def _share_interval(
+    alarms: np.ndarray, excerpts: np.ndarray, seed: int
+) -> tuple[float, float] | None:
+    """95 % bounds of the share of alarms (R,) among excerpts (R,) of R recordings.
+
+    None where the resamples do not show how recordings vary: of fewer than three, which are always
+    the same, and of recordings with the same share.
+    """
+    if len(alarms) == 1:
+        return None
+    rows = resample_rows(len(alarms), seed, "recordings")
+    resampled = alarms[rows].sum(axis=1) / excerpts[rows].sum(axis=1)
+    if not np.ptp(resampled):
+        return None
+    share = np.array(alarms.sum() / excerpts.sum())
+    low, high = np.clip(interval(share, resampled, len(alarms)), 0, 1)
+    return float(low), float(high)
 
 
 def explain_alarms(

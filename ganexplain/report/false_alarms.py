@@ -38,9 +38,16 @@ def how_often(found: ClassAlarms) -> str:
     """The shares of excerpts and of recordings with their intervals."""
     return (
         f"{found.alarms:,} of {times(found.excerpts, 'excerpt')} ({percent(found.share)}, "
-        f"{percents(found.share_interval)}), in {found.alarm_recordings} of "
+        f"{share_interval(found)}), in {found.alarm_recordings} of "
         f"{times(found.recordings, 'recording')} ({percents(found.recordings_interval)})"
     )
+
+
+def share_interval(found: ClassAlarms) -> str:
+    """The interval of the share of excerpts."""
+    if found.share_interval is None:
+        return "interval unknown: recordings too few or alike"
+    return percents(found.share_interval)
 
 
 def cause(alarm: Alarm | GeneratedSound) -> str:

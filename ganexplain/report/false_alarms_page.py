@@ -11,7 +11,15 @@ from ganexplain.artifacts.false_alarms import Alarm, AlarmGroup, ClassAlarms
 from ganexplain.audio.io import encode_flac
 from ganexplain.audio.sonify import limit_peak
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.report.false_alarms import NOTHING, cause, hertz, percent, percents, times
+from ganexplain.report.false_alarms import (
+    NOTHING,
+    cause,
+    hertz,
+    percent,
+    percents,
+    share_interval,
+    times,
+)
 from ganexplain.report.html.document import document
 from ganexplain.report.html.markup import Markup, definitions, element
 from ganexplain.report.html.medium import Medium, medium_for
@@ -96,7 +104,7 @@ def _facts(found: ClassAlarms) -> list[tuple[str, str]]:
     """How often there are alarms."""
     return [
         ("excerpts", f"{found.alarms:,} of {found.excerpts:,}: {percent(found.share)}"),
-        ("95 % interval over recordings", percents(found.share_interval)),
+        ("95 % interval over recordings", share_interval(found)),
         ("recordings", f"{found.alarm_recordings:,} of {found.recordings:,}"),
         ("95 % interval", percents(found.recordings_interval)),
         ("explained", f"{found.explained:,}"),

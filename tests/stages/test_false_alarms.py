@@ -19,8 +19,11 @@ from support.recordings import noise, tone, write_sound
 
 import ganexplain
 from ganexplain.artifacts.false_alarms import FalseAlarms
+from ganexplain.attribution.alarm_groups import Counts, count_alarms
+from ganexplain.attribution.alarms import AlarmTask
 from ganexplain.config import FalseAlarmsConfig
 from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.report.false_alarms import how_often
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.false_alarms import false_alarms
 
@@ -157,9 +160,56 @@ def test_what_is_generated_has_no_bunting_and_is_taken_for_one(
 def test_the_shares_have_intervals_over_recordings(found: FalseAlarms) -> None:
     (bunting,) = found.classes
     assert bunting.share == pytest.approx(1 / 3)
+    assert bunting.share_interval
     low, high = bunting.share_interval
     assert 0 <= low < 1 / 3 < high <= 1
     assert bunting.recordings_interval == pytest.approx((0.0943, 0.9916), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("excerpts", "alarms"),
+    [
+        ((1000,), (1,)),
+        ((100, 100), (0, 50)),
+        ((1,) * 5, (1,) * 5),
+        ((6, 2), (3, 1)),
+        ((4, 4), (0, 0)),
+    ],
+)
+def test_no_interval_is_made_up(
+    folder: Path, excerpts: tuple[int, ...], alarms: tuple[int, ...]
+) -> None:
+    task = AlarmTask.open(settings(folder))
+    counts = Counts(*(np.array([each, each]).T for each in (excerpts, alarms)))
+    found = count_alarms(task, 1, counts)
+    assert found.share == sum(alarms) / sum(excerpts) and found.share_interval is None
+    assert "interval unknown" in how_often(found)
+
+
+def test_classes_whose_names_are_one_file_name_have_files_of_their_own(
+    folder: Path, tmp_path: Path
+) -> None:
+    def louder(waves: np.ndarray) -> np.ndarray:
+        power = np.square(waves).reshape(len(waves), 2, -1).mean(2)
+        early, late = (4 * power / power.sum(axis=1, keepdims=True)).T
+        return np.stack([np.ones(len(waves)), early, late, early - 1], axis=1)
+
+    for name, level in (("a", [0.1, 1.0]), ("b", [1.0, 0.1])):
+        sound = np.repeat(level, RATE // 2) * noise(1, RATE)
+        write_sound(tmp_path / "field" / f"{name}.wav", sound, RATE)
+    run = ganexplain.false_alarms(
+        tmp_path / "field", louder, outputs="logits", target=["A b", "a/b"], segments="1x2",
+        input={"kind": "waveform", "sample_rate": RATE, "samples": RATE,
+               "network": {"classes": ["none", "A b", "a/b", "a/b"]}},
+        out=tmp_path / "run", generated=0,
+    )  # fmt: skip
+    first, second, third = run.result.classes
+    assert [each.name for each in run.result.classes] == ["A b", "a/b", "a/b"]
+    assert first.alarms and second.alarms and not third.alarms
+    files = [str(path).casefold() for path in run.result.files]
+    assert len(set(files)) == len(files) == 2 + 4 * len(first.groups) + 4 * len(second.groups)
+    assert [name in Path(each.page).read_text() for each in (first, second) for name in
+            (f"What is taken for {each.name}?",)] == [True, True]  # fmt: skip
 
 
 def test_recordings_are_done_the_same_by_any_workers(folder: Path, tmp_path: Path) -> None:
@@ -209,7 +259,8 @@ def test_what_ends_no_alarm_is_said(tmp_path: Path) -> None:
     assert group.alarms[0].attenuation_db is None and not group.alarms[0].silenced
     assert "nothing whose removal ends it" in repr(run)
     assert [sound.bands_hz for sound in run.result.classes[0].generated] == [()]
-    assert "nothing whose removal ends it" in Path(run.result.classes[0].page).read_text()
+    page = Path(run.result.classes[0].page).read_text()
+    assert "nothing whose removal ends it" in page and "interval unknown" in page
 
 
 @pytest.mark.parametrize(
