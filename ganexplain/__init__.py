@@ -64,3 +64,8 @@ def __getattr__(name: str) -> Any:
     from ganexplain import api
 
     return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    """The names that completion offers, before the functions are loaded."""
+    return __all__

@@ -7,10 +7,10 @@ editors and type checkers, and is written by `python docs/build/stubs.py`.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from ganexplain.api.arguments import arguments_of
+from ganexplain.api.arguments import STANDS_FOR, arguments_of
 from ganexplain.api.docstrings import docstring
 from ganexplain.api.records import (
     Attribution,
@@ -30,6 +30,7 @@ from ganexplain.api.runs import IN_PLACE, Run, run_command
 from ganexplain.api.units import Explanation, Responses, Selection
 from ganexplain.api.whole import WholeRun
 from ganexplain.config import OTHERS, STAGES
+from ganexplain.errors import did_you_mean
 
 RECORDS: dict[str, type[Run[Any]]] = {
     "train-classifier": TrainedClassifier,
@@ -87,14 +88,30 @@ def function_of(command: str) -> Callable[..., Any]:
     ]
     signature = inspect.Signature(parameters, return_annotation=record.__name__)
 
-    def function(*args: Any, **kwargs: Any) -> Any:
-        return run_command(command, record, signature.bind(*args, **kwargs).arguments)
+    name = stage.rpartition(":")[2]
 
-    function.__name__ = function.__qualname__ = stage.rpartition(":")[2]
+    def function(*args: Any, **kwargs: Any) -> Any:
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{name}(): {error}{_instead(error, kwargs, signature)}") from None
+        return run_command(command, record, given)
+
+    function.__name__ = function.__qualname__ = name
     function.__module__ = __name__
     function.__signature__ = signature  # type: ignore[attr-defined]
     function.__doc__ = docstring(command, own, list(more), record)
     return function
+
+
+def _instead(error: TypeError, given: Iterable[str], signature: inspect.Signature) -> str:
+    """The argument that is meant by the unknown one of `given` that an error names, in words."""
+    known = signature.parameters
+    wrong = next((each for each in given if each not in known and repr(each) in str(error)), "")
+    instead = STANDS_FOR.get(wrong, "")
+    if instead in known:
+        return f" (did you mean {instead!r}?)"
+    return did_you_mean(wrong, known) if wrong else ""
 
 
 train_classifier = function_of("train-classifier")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from ganexplain.errors import UsageError, did_you_mean
-from ganexplain.networks.adapter import OUTPUT, OutputNames
+from ganexplain.networks.adapter import OUTPUT, OutputNames, named_layers
 from ganexplain.networks.hooks import known_layer, layer_shape
 from ganexplain.networks.layer_units import LayerUnits
 from ganexplain.networks.readings import FORMS, Channel, Difference, Reading
@@ -39,11 +39,24 @@ def parse_units(
     chosen: list[Unit] = []
     for item in dict.fromkeys(layers):
         layer, colon, own = item.partition(":")
+        if names and names.classes and not colon:
+            _check_layer_or_class(layer, network, names.classes)
         count, *places = layer_shape(network, layer, example)
         of = LayerUnits(layer, count, tuple(places))
         found = parse_readings(own if colon else neurons, of, _classes(names, layer))
         chosen += [Unit(layer, reading) for reading in found]
     return list(dict.fromkeys(chosen))
+
+
+def _check_layer_or_class(name: str, network: nn.Module, classes: Sequence[str]) -> None:
+    """Raise UsageError, with the closest match, if a network has neither of that name."""
+    if known_layer(network, name) is None:
+        layers = named_layers(network)
+        raise UsageError(
+            f"--layer: the network has no layer or class {name!r}"
+            f"{did_you_mean(name, [*classes, *layers])}; classes: {', '.join(classes)}; "
+            f"layers: {', '.join(layers)}"
+        )
 
 
 def parse_unit(

@@ -208,8 +208,19 @@ def test_what_is_wrong_names_the_argument() -> None:
         explain(CLASSIFIER, GAN, prior="l3", **FEW)
     with pytest.raises(UsageError, match=r"^unit 9: layer fc9 has units 0 to 0"):
         explain(CLASSIFIER, GAN, "fc9:9", **FEW)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'prio'"):
+    with pytest.raises(TypeError, match=r"^explain\(\): .* 'prio' \(did you mean 'prior'\?\)$"):
         explain(CLASSIFIER, GAN, prio="l2", **FEW)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^explain\(\): .*'neuron' \(did you mean 'unit'\?\)$"):
+        explain(CLASSIFIER, GAN, neuron="sing", **FEW)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^explain\(\): missing a required argument: 'network'$"):
+        explain(**FEW)
+    with pytest.raises(UsageError, match=r"no layer or class 'singg' \(did you mean 'sing'\?\)"):
+        explain(CLASSIFIER, GAN, "singg", **FEW)
+
+
+def test_dir_offers_the_functions_and_records_alone() -> None:
+    names = dir(ganexplain)
+    assert {"run", "explain", "false_alarms", "WholeRun"} <= set(names) and "Any" not in names
 
 
 def test_a_temporary_directory_lasts_as_long_as_a_run_that_needs_it() -> None:

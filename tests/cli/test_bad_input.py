@@ -407,7 +407,10 @@ def test_classifier_in_place_of_the_gan_is_named(command: Run, networks: Path) -
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (("--layer", "fc10"), "--layer: the network has no layer 'fc10' (did you mean 'fc"),
+        (
+            ("--layer", "fc10"),
+            "--layer: the network has no layer or class 'fc10' (did you mean 'fc",
+        ),
         (("--layer", "cov4"), "(did you mean 'conv4'?)"),
         (("--neuron", "5"), "--neuron 5: layer fc9 has units 0 to 0"),
         (("--layer", "fc8", "--neuron", "64"), "--neuron 64: layer fc8 has units 0 to 63"),
