@@ -452,7 +452,8 @@ def false_alarms(
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).
         target: Class, or all; a sequence for several. Default: the second of two classes, otherwise
-            all.
+            all; needed where a network always finds one of more classes and the corpus has no
+            labels of them.
         outputs: Type of the outputs of network: logits, probabilities, activations (units that are
             not classes), or auto (detected from the values).
         level: Activations: value of a unit above which it is an alarm.

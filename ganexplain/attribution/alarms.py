@@ -19,7 +19,7 @@ from ganexplain.config.alarms import EVERY, FalseAlarmsConfig
 from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.load import open_corpus
 from ganexplain.corpora.recordings import OVERLAP_TOLERANCE, Corpus, Recording
-from ganexplain.errors import GanexplainError, UsageError, check_known
+from ganexplain.errors import GanexplainError, UsageError, check_known, skipping_bad_file
 from ganexplain.files.names import LONGEST_PART, distinct_names, safe_name_part
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.decisions import (
@@ -70,7 +70,22 @@ class AlarmTask:
         kind = guess_output_kind(torch.from_numpy(outputs)) if kind == AUTO else kind
         classes = class_names(explained.names.classes, outputs.shape[1], kind)
         return replace(
-            opened, kind=kind, classes=classes, targets=_targets(config.target, classes, kind)
+            opened,
+            kind=kind,
+            classes=classes,
+            targets=_targets(config.target, classes, kind, corpus),
+        )
+
+    def unlabelled(self) -> str:
+        """A note on classes of which a corpus that has labels has none; empty without."""
+        known = self.corpus.classes
+        names = [self.classes[k] for k in self.targets if self.classes[k] not in known]
+        if not known or not names:
+            return ""
+        some = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if names[8:] else "")
+        return (
+            f"{self.corpus.name}: has no labels of {some} (but of {', '.join(known)}), so every "
+            "excerpt counts as one without; classes and labels of one meaning need one name"
         )
 
     def is_named(self, number: int) -> bool:
@@ -171,9 +186,11 @@ class AlarmTask:
 
     def _first(self) -> np.ndarray:
         """Noise, and the first excerpts of the first recordings, (N, W)."""
-        paths = [recording.path for recording in self.corpus.recordings[:LOOKED_AT]]
-        noise = example_inputs(self.sound).numpy()
-        return np.concatenate([noise, np.stack([self.excerpt(path, 0) for path in paths])])
+        found = [*example_inputs(self.sound).numpy()]
+        for recording in self.corpus.recordings[:LOOKED_AT]:
+            with skipping_bad_file(self.config.skip_bad_files, lambda reason: None):
+                found.append(self.excerpt(recording.path, 0))
+        return np.stack(found)
 
 
 def class_margins(logits: Tensor, threshold: float) -> Tensor:
@@ -200,10 +217,22 @@ def without_label(
     return (own == 0) & (others >= end - begin - OVERLAP_TOLERANCE)
 
 
-def _targets(wanted: Sequence[str], classes: Sequence[str], kind: str) -> tuple[int, ...]:
-    """The numbers of the classes that are wanted; UsageError for an unknown one."""
-    if not wanted and len(classes) == 2 and kind != "activations":
-        return (1,)
+def _targets(
+    wanted: Sequence[str], classes: Sequence[str], kind: str, corpus: Corpus
+) -> tuple[int, ...]:
+    """The numbers of the classes that are wanted; UsageError for an unknown one.
+
+    So is the lack of one where the network always finds a class and the corpus knows none.
+    """
+    if not wanted and kind != "activations":
+        if len(classes) == 2:
+            return (1,)
+        if not set(classes) & set(corpus.classes):
+            raise UsageError(
+                f"--target: the network always finds one of its {len(classes)} classes, and "
+                f"{corpus.name} has no labels of them, so every excerpt would be a false alarm; "
+                "name the classes that it does not contain, or all"
+            )
     if not wanted or EVERY in wanted:
         return tuple(range(len(classes)))
     return tuple(

@@ -37,7 +37,10 @@ class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
         reads=True,
     )
     target: tuple[str, ...] = setting(
-        "Class, or all; repeat for several. Default: the second of two classes, otherwise all.", ()
+        "Class, or all; repeat for several. Default: the second of two classes, otherwise all; "
+        "needed where a network always finds one of more classes and the corpus has no labels "
+        "of them.",
+        (),
     )
     outputs: str = setting(OUTPUTS, "auto")
     level: float = setting("Activations: value of a unit above which it is an alarm.", 0.5)

@@ -71,8 +71,15 @@ def false_alarms(
         if config.outputs == AUTO and task.source.model:
             progress.note(f"what the network puts out is taken for {task.kind} (--outputs)")
         parted = Parted(task, out, workers, progress)
+        if note := task.unlabelled():
+            progress.note(note)
         heard = parted.listen()
-        note_skipped(progress, [reason for each in heard for reason in each.skipped])
+        skipped = tuple(reason for each in heard for reason in each.skipped)
+        note_skipped(progress, skipped)
+        if len(skipped) == len(heard):
+            raise GanexplainError(
+                f"{task.corpus.name}: none of its recordings can be used, the first: {skipped[0]}"
+            )
         explained = parted.explain(heard)
         generated = parted.generate(heard)
         classes, counts = [], Counts.of(heard, len(task.classes))
@@ -89,7 +96,6 @@ def false_alarms(
                 f"{task.corpus.name}: no {task.sound.seconds:g} s of it are labelled as without "
                 f"{', '.join(task.classes[k] for k in task.targets)}; name a corpus that has such"
             )
-        skipped = tuple(reason for each in heard for reason in each.skipped)
         done = FalseAlarms(task.source.name, task.kind, task.sound.seconds, tuple(classes), skipped)
         done.write(out)
         remove_parts(out)
@@ -115,9 +121,13 @@ class ExplainPart(NumberedPart):
 
 @dataclass(frozen=True)
 class GeneratePart(NumberedPart):
-    """The sounds to generate for a class, by its number."""
+    """The sounds to generate for a class, by its number.
+
+    They are not mixed from recordings that were `skipped`, by their numbers in the corpus.
+    """
 
     target: int
+    skipped: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -162,8 +172,9 @@ class Parted:
         task, number = self.task, len(heard) + len(self.task.corpus.recordings)
         alarmed = {each for one in heard for each in one.classes.tolist()}
         units = ITERATIONS * task.config.generated
+        skipped = tuple(k for k, one in enumerate(heard) if one.skipped)
         parts = [
-            GeneratePart(number + k, units, each)
+            GeneratePart(number + k, units, each, skipped)
             for k, each in enumerate(task.targets)
             if units
             and (each in alarmed or task.is_named(each))
@@ -226,7 +237,10 @@ class Generate:
 
     def __call__(self, part: GeneratePart, progress: Progress) -> GeneratedClass:
         """Generate the sounds of a class."""
-        return generate_sounds(self.task, part.target, self.out, progress.advance)
+        corpus = self.task.corpus
+        usable = [each for k, each in enumerate(corpus.recordings) if k not in part.skipped]
+        task = replace(self.task, corpus=corpus.only(usable))
+        return generate_sounds(task, part.target, self.out, progress.advance)
 
 
 def _edits(

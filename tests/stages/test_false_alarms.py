@@ -242,6 +242,46 @@ def test_only_what_labels_say_is_without_the_class_counts(folder: Path, tmp_path
         false_alarms(config, tmp_path / "other", NullProgress())
 
 
+@pytest.mark.parametrize("place", [0, 17])
+def test_a_bad_recording_is_skipped_throughout(folder: Path, tmp_path: Path, place: int) -> None:
+    sounds = [tone(1000, 1, RATE) for _ in range(18 if place else 2)]
+    sounds[place] = np.concatenate([sounds[place], np.full(RATE, np.nan)])
+    for k, sound in enumerate(sounds):
+        write_sound(tmp_path / "field" / f"{k:02d}.wav", sound, RATE, subtype="FLOAT")
+    config = replace(
+        settings(folder, most=1, segments="1x1", generated=1, skip_bad_files=True),
+        corpus=(str(tmp_path / "field"),),
+    )
+    found = false_alarms(config, tmp_path / "run", NullProgress())
+    (reason,) = found.skipped
+    assert f"{place:02d}.wav" in reason and "not a finite number" in reason
+    assert found.classes[0].recordings == len(sounds) - 1
+    with pytest.raises(GanexplainError, match=f"{place:02d}.wav: .*not a finite number"):
+        false_alarms(replace(config, skip_bad_files=False), tmp_path / "no", NullProgress())
+
+
+def test_labels_of_other_names_are_noted(folder: Path, tmp_path: Path) -> None:
+    path = manifest(folder, [("0.wav", 0, 4, "none"), ("1.wav", 0, 4, "Bunting")])
+    config = replace(settings(folder, most=1, segments="1x1", generated=0), corpus=(str(path),))
+    progress = NullProgress()
+    (bunting,) = false_alarms(config, tmp_path / "run", progress).classes
+    assert bunting.excerpts == 8
+    assert any("has no labels of bunting (but of " in note for note in progress.notes)
+
+
+def test_a_network_that_always_finds_a_class_needs_a_target(tmp_path: Path) -> None:
+    write_sound(tmp_path / "field" / "a.wav", noise(1, RATE), RATE)
+
+    def three(waves: np.ndarray) -> np.ndarray:
+        return waves[:, :3]
+
+    with pytest.raises(UsageError, match="target: the network always finds one of its 3"):
+        ganexplain.false_alarms(
+            tmp_path / "field", three, outputs="logits", out=tmp_path / "run",
+            input={"kind": "waveform", "sample_rate": RATE, "samples": RATE},
+        )  # fmt: skip
+
+
 def test_what_ends_no_alarm_is_said(tmp_path: Path) -> None:
     write_sound(tmp_path / "field" / "a.wav", noise(2, RATE), RATE)
 
