@@ -109,8 +109,8 @@ class SelectTask:
                 run.used(f"judge {judge.name}" + f" {kind}" * bool(judge.source.model), path)
         if same := [judge.name for judge in self.judges if self.same_corpora(judge)]:
             progress.note(
-                f"trained on corpora of the network explained, too: judge {' and '.join(same)}; "
-                "no independent evidence"
+                f"trained on corpora of the network explained, too: {', '.join(same)} (--judge); "
+                "what they say may share its mistakes"
             )
 
     def prepare(self, run: RunDirectory, progress: Progress, workers: Workers) -> Probes | None:

@@ -157,9 +157,16 @@ def test_votes_of_few_examples_do_not_show_that_they_are_as_many(examples: int, 
     said = judge_finding(JudgeAgreement(1.0, 1.0, "sing", "judge.pt", ""), examples, examples)
     z = 1.959963984540054  # Wilson's lower end of N of N is N / (N + z^2)
     lower = 1 - examples / (examples + z**2)
-    expected = f"{examples} are too few to say so: the share may be {100 * lower:.0f}\u00a0% lower"
+    expected = f"(by up to {100 * lower:.0f} percentage points)"
     assert (expected in said) == few
     assert ("convince a network" in said) != few
+
+
+def test_a_lower_share_of_votes_is_not_called_no_less() -> None:
+    """21 of 24 against 24 of 24: the shares are given, and nothing that they contradict."""
+    said = judge_finding(JudgeAgreement(0.875, 1.0, "sing", "judge.pt", ""), 24, 24)
+    assert "no less" not in said
+    assert "88\u00a0% of the examples and 100\u00a0% of the real excerpts" in said
 
 
 def test_every_control_has_every_conclusion() -> None:

@@ -321,11 +321,13 @@ def test_controls_and_judges_are_told_in_words(complete: Artifacts) -> None:
         "too few examples to tell whether this explanation shows the classifier or the GAN: 4 "
         "excerpts and 3 real ones, where 24 of each are needed."
     )
-    (said,) = (cell for cell in cells if "too few to say so" in cell)
-    assert said.startswith("Hears it in the examples no less often than in real excerpts, but 3")
+    (said,) = (cell for cell in cells if "too few to tell whether it is less" in cell)
+    assert said.startswith(
+        f"Hears it in 88{space}% of the examples and 100{space}% of the real excerpts: 3 are"
+    )
     assert said.endswith(
-        "It was trained on the same recordings as the network explained: it is no "
-        "independent evidence. "
+        "It was trained on the same recordings as the network explained, and may share its "
+        "mistakes. "
         "On samples of the generator it agrees with the network explained (AUROC 0.950)."
     )
     heads = [e.text for e in Elements(text).of("th")]
@@ -345,7 +347,8 @@ def test_what_a_judge_votes_for_without_telling_it_apart_is_said(complete: Artif
     assert said.endswith(
         f"Real excerpts that drive the neuron least get 100{space}% of its votes too: it tells "
         f"nothing apart. It votes no less for noise made for the neuron (100{space}%) and the "
-        f"worst setting (90{space}%): its votes do not tell good from bad."
+        f"worst setting (90{space}%): a vote says that it hears the class, not that an example is "
+        "like a real one."
     )
 
 
@@ -354,7 +357,7 @@ def test_old_selections_without_the_new_fields_have_a_page(artifacts: Artifacts)
     assert [e.attributes["value"] for e in page.of("input")] == ["fid_response", "fid_features"]
     (few,) = page.of("li")
     assert few.text == (
-        "4 examples are too few for a verdict, which needs 24; give `explain` more --examples"
+        "4 examples are too few for a verdict, which needs 24; give more --examples"
     )
     headings = [e.text for e in page.of("h2")]
     assert not any(h.startswith(("Controls", "Judges")) for h in headings)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from support.commands import Run
+from support.elements import Elements
 from support.paths import PRETRAINED, SAMPLE
 from support.report_artifacts import Artifacts
 
@@ -60,9 +61,10 @@ def test_a_judge_that_votes_the_same_for_all_real_ones_tells_nothing_apart() -> 
 @pytest.mark.parametrize(
     ("examples", "real", "votes", "said"),
     [
-        (24, 24, {}, f"; so {LEARNED}."),
+        (24, 24, {}, f"; so {LEARNED} (by the votes of judge; trained on the same recordings as"),
+        (24, 24, {"same_corpora": []}, f"; so {LEARNED} (by the votes of judge)."),
         (24, 24, {"real_agreement": 0.25, "weak_agreement": 0.375}, f"; so {GAN}: the judges find"),
-        (24, 24, {"agreement": 0.25}, f"; so {GAN}."),
+        (24, 24, {"agreement": 0.25}, f"; so {GAN} (by the votes of judge;"),
         (24, 24, {"weak_agreement": 1.0}, "no judge was asked (--judge of select) that tells"),
         (24, 24, {"weak_agreement": None}, "no judge was asked (--judge of select) that tells"),
         (4, 3, {}, "too few examples to tell whether this explanation shows the classifier"),
@@ -77,8 +79,11 @@ def test_the_page_says_what_the_votes_decide(
     artifacts.repeat(examples, real)
     page = artifacts.report()
     assert said in page
-    assert (LEARNED in page) == (said == f"; so {LEARNED}.")
+    assert (LEARNED in page) == said.startswith(f"; so {LEARNED}")
     assert (GAN in page) == said.startswith(f"; so {GAN}")
+    (verdict,) = Elements(page).of("p", "verdict")
+    finding = said.removeprefix("; so ")
+    assert finding[1:] in verdict.text
 
 
 @pytest.mark.parametrize(

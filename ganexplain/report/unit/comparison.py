@@ -11,8 +11,14 @@ from ganexplain.report.html.markup import Child, Markup, element
 from ganexplain.report.html.notation import capitalise, interval, number, percent, spread
 from ganexplain.report.html.wide_table import Line, wide_table
 from ganexplain.report.unit.evidence import Evidence
-from ganexplain.report.unit.findings import NAMES, control_name, findings, scores_to_compare
-from ganexplain.report.unit.judge_findings import doubts, judge_finding, judge_label
+from ganexplain.report.unit.findings import (
+    NAMES,
+    control_name,
+    findings,
+    judge_label,
+    scores_to_compare,
+)
+from ganexplain.report.unit.judge_findings import doubts, judge_finding
 from ganexplain.report.unit.rows import mean_and_deviation
 
 DASH = "\N{EN DASH}"

@@ -132,7 +132,7 @@ def _readme(page: Page, rows: Sequence[Row]) -> str:
     folders = [f"- `{row.kind}/`: {row.heading}: {row.setting}." for row in rows]
     warnings = ["", "Read with care:", "", *(f"- {text}" for text in page.warnings)]
     lines = [
-        f"# {page.title}", "", MARK, "", TABLES.rstrip(), *folders, "", PICTURES,
+        f"# {page.title}", "", MARK, "", page.verdict, "", TABLES.rstrip(), *folders, "", PICTURES,
         *([SOUNDS] if page.playable else []), *(warnings if page.warnings else []),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"

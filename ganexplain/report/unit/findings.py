@@ -8,7 +8,7 @@ network is compared by votes alone (`sanity_check`).
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,15 +18,17 @@ from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.notation import percent
 from ganexplain.report.html.shares import Interval, share_difference
 from ganexplain.report.unit.evidence import Evidence
-from ganexplain.report.unit.sanity_check import CONCLUSIONS as CHECKED
 from ganexplain.report.unit.sanity_check import (
+    BY_VOTES,
     FEWEST,
     SILENT,
+    UNCHECKED,
     Outcome,
     Votes,
     is_discerning,
     sanity_check,
 )
+from ganexplain.report.unit.sanity_check import CONCLUSIONS as CHECKED
 
 Standing = Literal["worse", "alike", "better"]
 ON_RESPONSES = ("fid_response", "wasserstein")
@@ -172,6 +174,11 @@ def in_words(measures: Sequence[Measure]) -> str:
     return "; ".join(words_found)
 
 
+def judge_label(judge: str) -> str:
+    """Return a judge's name on the page."""
+    return judge if "judge" in judge.lower() else f"judge {judge}"
+
+
 def _listed(names: Sequence[str]) -> str:
     """Join names as "a, b and c"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
@@ -199,22 +206,43 @@ def sanity_conclusion(evidence: Evidence, control: Control) -> str:
     If they decide nothing, a unit that hardly responds to real excerpts decides.
     """
     examples, real = evidence.made["response"].shape[1], len(evidence.real["response"])
-    judges = evidence.selection.judges.items()
-    votes = [_votes(judge, control.figures.judges.get(name)) for name, judge in judges]
-    discerning = [each for each in votes if each and is_discerning(each.strong, each.weak)]
+    judges = evidence.selection.judges
+    votes = {name: _votes(j, control.figures.judges.get(name)) for name, j in judges.items()}
+    discerning = {n: each for n, each in votes.items() if each and is_discerning(*each[2:])}
     outcome: Outcome = "unjudged"
     found = Votes(0, 0, 0, 0)
     if discerning:
-        found = Votes(*(sum(s) / len(s) for s in zip(*discerning, strict=True)))
+        found = Votes(*(sum(s) / len(s) for s in zip(*discerning.values(), strict=True)))
         named = bool(evidence.meta.class_name)
         outcome = sanity_check(named, found, examples, control.examples or examples, real)
     if outcome in SILENT and evidence.selection.weakness:
         outcome = "unmoved"
     strong, weak = percent(found.strong), percent(found.weak)
     missing = "" if evidence.upwards else " missing"  # judges are asked for any other class
-    return evidence.words.fill(
+    text = evidence.words.fill(
         CHECKED[outcome], strong=strong, weak=weak, missing=missing, examples=examples, real=real
     )
+    if outcome in BY_VOTES:
+        text += _basis({name: judges[name] for name in discerning}, evidence.words)
+    return text
+
+
+def _basis(judges: Mapping[str, JudgeAgreement], words: Words) -> str:
+    """Return whose votes decided, and which of these judges may share the network's mistakes."""
+    met = [judge_label(name) for name, judge in judges.items() if judge.same_corpora]
+    text = f" (by the votes of {_listed([judge_label(name) for name in judges])}"
+    if met:
+        text += f"; trained on the same {words.sources} as the classifier: {_listed(met)}"
+    return text + ")"
+
+
+def verdict(evidence: Evidence) -> str:
+    """Return the conclusion of the page: that of the re-initialised network, or why there is none.
+
+    It is no sentence yet: without a capital and a full stop.
+    """
+    finding = findings(evidence).get("reinitialised")
+    return finding.conclusion if finding and finding.conclusion else UNCHECKED
 
 
 def _votes(judge: JudgeAgreement, control: float | None) -> Votes | None:

@@ -14,7 +14,7 @@ from ganexplain.report.html.medium import Medium
 from ganexplain.report.html.notation import capitalise, interval, number, percent, setting, spread
 from ganexplain.report.html.panels import Row, row
 from ganexplain.report.unit.evidence import Evidence
-from ganexplain.report.unit.judge_findings import judge_label
+from ganexplain.report.unit.findings import judge_label
 from ganexplain.report.unit.rows import NONE, rank_text, score_text, setting_row
 
 

@@ -14,11 +14,6 @@ AGREES = 0.9  # AUROC from which a judge agrees with the explained network
 TOO_FEW = 0.25  # lower share of votes that too few examples do not tell from an equal one
 
 
-def judge_label(judge: str) -> str:
-    """Return a judge's name on the page."""
-    return judge if "judge" in judge.lower() else f"judge {judge}"
-
-
 def judge_finding(judge: JudgeAgreement, examples: int, real: int, words: Words = SOUND) -> str:
     """Return the conclusion from a judge's votes on the chosen examples and on real excerpts."""
     if judge.agreement is None:
@@ -33,10 +28,13 @@ def judge_finding(judge: JudgeAgreement, examples: int, real: int, words: Words 
                 "use here"
             )
         if apart[0] < -TOO_FEW:
-            fewest, lower = min(examples, real), percent(-apart[0])
+            shares = (
+                f"{percent(judge.agreement)} of the examples and {percent(judge.real_agreement)}"
+            )
             return (
-                f"{words.perceives} it in the examples no less often than in real {words.many}, "
-                f"but {fewest} are too few to say so: the share may be {lower} lower"
+                f"{words.perceives} it in {shares} of the real {words.many}: {min(examples, real)} "
+                "are too few to tell whether it is less often "
+                f"(by up to {-100 * apart[0]:.0f} percentage points)"
             )
         return (
             f"{words.perceives} it in the examples as it does in real {words.many}: they convince "
@@ -72,12 +70,13 @@ def doubts(name: str, evidence: Evidence) -> list[str]:
             fooled.append(f"{label} ({percent(share)})")
     if fooled:
         found.append(
-            f"It votes no less for {' and '.join(fooled)}: its votes do not tell good from bad."
+            f"It votes no less for {' and '.join(fooled)}: a vote says that it "
+            f"{words.perceives} the class, not that an example is like a real one."
         )
     if judge.same_corpora:
         found.append(
-            f"It was trained on the same {words.sources} as the network explained: it is no "
-            "independent evidence."
+            f"It was trained on the same {words.sources} as the network explained, and may share "
+            "its mistakes."
         )
     if judge.sample_agreement is not None and judge.sample_agreement >= AGREES:
         found.append(

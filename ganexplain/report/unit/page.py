@@ -48,6 +48,7 @@ class Page:
 
     title: str
     guide: str
+    verdict: str
     warnings: Sequence[str]
     answer: Sequence[tuple[str, Child]]
     responses: Chart
@@ -88,6 +89,7 @@ def _head(page: Page) -> Markup:
         element("p", "ganexplain report", class_="brand"),
         element("h1", page.title),
         element("p", page.guide, class_="guide"),
+        element("p", element("strong", "Verdict: "), page.verdict, class_="verdict"),
         warning_box(page.warnings),
         definitions(page.answer, class_="answer"),
     ]

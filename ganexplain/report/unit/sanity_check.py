@@ -20,6 +20,7 @@ SATURATED = 0.9  # a judge with more votes, or fewer than 1 minus this, for all 
 
 Outcome = Literal["network", "gan", "unrelated", "unmoved", "untold", "few", "unjudged", "open"]
 SILENT: tuple[Outcome, ...] = ("untold", "few", "unjudged", "open")  # the judges decide nothing
+BY_VOTES: tuple[Outcome, ...] = ("network", "gan", "unrelated")
 
 CONCLUSIONS: dict[Outcome, str] = {
     "network": "this explanation shows what the classifier has learned",
@@ -39,6 +40,10 @@ CONCLUSIONS: dict[Outcome, str] = {
     "open": "it remains open whether this explanation shows the classifier or the GAN: more "
     "examples, or another judge, may tell",
 }
+UNCHECKED = (
+    "nothing tells whether this explanation shows the classifier or the GAN: no re-initialised "
+    "network was searched for (--controls of select)"
+)
 
 
 class Votes(NamedTuple):

@@ -15,6 +15,7 @@ from ganexplain.report.html.notation import capitalise, interval, number, ordina
 from ganexplain.report.unit.comparison import controls_table, judges_table
 from ganexplain.report.unit.decision import decision_lines
 from ganexplain.report.unit.evidence import Evidence
+from ganexplain.report.unit.findings import verdict
 from ganexplain.report.unit.grid import build_grid
 from ganexplain.report.unit.page import Page, Section, Table
 from ganexplain.report.unit.path import path_lines
@@ -44,6 +45,7 @@ def build_page(
     return Page(
         title=title(evidence),
         guide=_guide(evidence),
+        verdict=f"{capitalise(verdict(evidence))}.",
         warnings=_warnings(evidence),
         answer=_answer(evidence),
         responses=strip_chart(evidence),
@@ -67,8 +69,8 @@ def _warnings(evidence: Evidence) -> list[str]:
     count, few = evidence.made["response"].shape[1], list[str]()
     if count < FEWEST:
         few.append(
-            f"{count} examples are too few for a verdict, which needs {FEWEST}; give `explain` "
-            "more --examples"
+            f"{count} examples are too few for a verdict, which needs {FEWEST}; give more "
+            "--examples"
         )
     if evidence.front_end.sound_rate and len(set(map(str, evidence.real["file"]))) == 1:
         few.append(
