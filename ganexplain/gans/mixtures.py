@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ganexplain.audio.sonify import PEAK
 from ganexplain.inputs.base import Input
 from ganexplain.networks.bridges.bridge import bridge_between
 
@@ -22,9 +23,9 @@ class MixtureGenerator(nn.Module):
     """Latents (B, Z) ~ N(0, I) -> inputs of `input_spec`, made of mixtures of K real excerpts.
 
     A latent has K numbers whose softmax is the share of each excerpt, the shift of the mixture in
-    time, the levels of eight bands and that of the whole. What a shift moves out at the end comes
-    in at the start. The buffer `excerpts` (K, W) has waveforms of `sound`; `mean` only says on
-    which device they are.
+    time, the levels of eight bands and that of the whole, which full scale limits. What a shift
+    moves out at the end comes in at the start. The buffer `excerpts` (K, W) has waveforms of
+    `sound`; `mean` only says on which device they are.
     """
 
     excerpts: Tensor
@@ -33,7 +34,8 @@ class MixtureGenerator(nn.Module):
 
     def __init__(self, sound: Input, input_spec: Input, sources: int = SOURCES) -> None:
         super().__init__()
-        self.sound, self.sources, (self.samples,) = sound, sources, sound.shape
+        self.sound, self.input_spec, (self.samples,) = sound, input_spec, sound.shape
+        self.sources = sources
         self.latent_size = sources + 1 + FILTERS + 1
         self.register_buffer("excerpts", torch.zeros(sources, self.samples))
         self.register_buffer("filters", _filters(sound), persistent=False)
@@ -46,13 +48,14 @@ class MixtureGenerator(nn.Module):
         return inputs
 
     def sounds(self, latent: Tensor) -> Tensor:
-        """Waveforms (B, W) for latents (B, Z)."""
+        """Waveforms (B, W) for latents (B, Z), each softened to a peak within full scale."""
         shares, shift, levels = latent.split([self.sources, 1, FILTERS + 1], dim=1)
         mixed = torch.fft.rfft((SHARPNESS * shares).softmax(1) @ self.excerpts)
         turns = torch.arange(mixed.shape[1], device=latent.device) * (-2 * math.pi * SHIFT)
         decibels = STEP_DB * (levels[:, :FILTERS] @ self.filters + levels[:, FILTERS:])
         changed = torch.polar(torch.pow(10.0, decibels / 20), shift * turns)
-        return torch.fft.irfft(mixed * changed, n=self.samples)
+        sounds = torch.fft.irfft(mixed * changed, n=self.samples)
+        return sounds * (PEAK / sounds.abs().amax(1, keepdim=True).clamp_min(PEAK))
 
 
 def _filters(sound: Input) -> Tensor:
