@@ -22,6 +22,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.networks.units import Unit
 
 KIND = "explanations"
+MIXTURES = "mixtures.pt"  # the generator of a search with --prior-from, in its run directory
 # Axis letters as in docs/reference/files.md: a letter has the same length in all files of a run.
 EXPLANATION_AXES = {
     "learning_rate": "C", "prior_weight": "C", "iterations": "C", "trajectory": "C",
@@ -216,6 +217,15 @@ def read_searches(
         if old in arrays:
             arrays[name] = arrays.pop(old)
     return arrays, document
+
+
+def gan_path(explanations: Path, meta: ExplanationMeta) -> Path:
+    """The file of the GAN, as it was named; of mixtures that of the run, wherever this is now."""
+    if meta.settings.get("prior_from"):
+        for folder in (explanations.parent, explanations.parent.parent):  # of one unit, of several
+            if (folder / MIXTURES).is_file():
+                return folder / MIXTURES
+    return Path(meta.gan)
 
 
 def read_explanation_meta(path: Path, kind: str = KIND) -> ExplanationMeta:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -11,17 +10,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganexplain.artifacts.explanations import MIXTURES
 from ganexplain.audio.io import load_excerpt, read_duration
 from ganexplain.config import ExplainConfig
 from ganexplain.corpora.load import open_corpus
-from ganexplain.corpora.recordings import SPLITS
 from ganexplain.errors import UsageError
-from ganexplain.gans.checkpoint import write_mixtures
 from ganexplain.gans.mixtures import SOURCES, MixtureGenerator
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.target import NetworkSource, load_target
-from ganexplain.runs.environment import user_cache
 from ganexplain.runs.machine import random_stream
 
 LEVEL = 0.1  # root mean square of an excerpt that is mixed
@@ -29,45 +26,53 @@ SOFTEST = 1e-4  # the same of one in a recording: a softer one is another's sile
 TRIES = 20  # of an excerpt
 
 
-def with_mixtures(config: ExplainConfig) -> ExplainConfig:
-    """The settings with a file of mixtures as the GAN, where they name recordings for one.
+def with_mixtures(
+    config: ExplainConfig, out: Path, keep: bool
+) -> tuple[ExplainConfig, MixtureGenerator | None]:
+    """The settings with `OUT/mixtures.pt` as the GAN where they name recordings, and its content.
 
-    The file is in the user's cache. Raises UsageError for both or neither of a GAN and recordings,
-    and for a network that takes no sound; other errors as `open_corpus` and `load_target`.
+    Without recordings there is no content, nor where that file is to be kept and exists. Raises
+    UsageError for both or neither of a GAN and recordings, and for a network that takes no sound;
+    other errors as `open_corpus` and `load_target`.
     """
     if bool(config.prior_from) == bool(config.gan):
         problem = "leave one of them out" if config.gan else "name one of them"
         raise UsageError(f"--gan or --prior-from, a GAN or recordings to mix: {problem}")
     if config.gan:
-        return config
+        return config, None
+    path = out / MIXTURES
+    config = replace(config, gan=str(path))
+    if keep and path.is_file():
+        return config, None
     source = NetworkSource.from_settings(config)
-    taken = load_target(source, None, torch.device("cpu")).front_end
-    generator = mixtures_of(config.prior_from, taken, config.seed)
-    digest = hashlib.sha256(repr(taken).encode())
-    digest.update(generator.excerpts.numpy().tobytes())
-    path = user_cache() / "mixtures" / f"{digest.hexdigest()[:16]}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_mixtures(path, generator, taken)
-    return replace(config, gan=str(path))
+    input_spec = load_target(source, None, torch.device("cpu")).front_end
+    return config, mixtures_of(config.prior_from, input_spec, config.seed)
 
 
-def mixtures_of(folder: str, taken: Input, seed: int) -> MixtureGenerator:
-    """The generator of inputs from excerpts of a corpus, which are drawn with a seed."""
-    rate = taken.sound_rate
+def mixtures_of(folder: str, input_spec: Input, seed: int) -> MixtureGenerator:
+    """The generator of inputs from excerpts of a corpus's split train, drawn with a seed."""
+    rate = input_spec.sound_rate
     if not rate:
-        raise UsageError(f"--prior-from: mixes recordings, and the network takes {taken.plural}")
-    sound = WaveformInput(sample_rate=rate, samples=math.ceil(taken.seconds * rate - 1e-6))
+        raise UsageError(
+            f"--prior-from: mixes recordings, and the network takes {input_spec.plural}"
+        )
+    sound = WaveformInput(sample_rate=rate, samples=math.ceil(input_spec.seconds * rate - 1e-6))
     corpus = open_corpus([folder])
     if not corpus.has_sound:
         raise UsageError(f"--prior-from {folder}: contains pictures; name recordings")
-    paths = [each.path for split in (*SPLITS, "") for each in corpus.split(split)]
-    return mixtures(draw_excerpts(paths, sound, seed), sound, taken)
+    paths = [each.path for each in corpus.split("train")]
+    if not paths:
+        raise UsageError(
+            f"--prior-from {folder}: has no recordings of the split train, which are mixed; name "
+            "another corpus"
+        )
+    return mixtures(draw_excerpts(paths, sound, seed), sound, input_spec)
 
 
-def mixtures(excerpts: np.ndarray, sound: WaveformInput, taken: Input) -> MixtureGenerator:
+def mixtures(excerpts: np.ndarray, sound: WaveformInput, input_spec: Input) -> MixtureGenerator:
     """The generator of inputs from excerpts (K, W), which are brought to one level."""
     level = np.sqrt(np.mean(np.square(excerpts, dtype=np.float64), axis=1, keepdims=True))
-    generator = MixtureGenerator(sound, taken, len(excerpts))
+    generator = MixtureGenerator(sound, input_spec, len(excerpts))
     generator.excerpts.copy_(torch.from_numpy(LEVEL * excerpts / level))
     return generator.eval().requires_grad_(False)
 

@@ -14,7 +14,7 @@ from ganexplain.ascent.engine import start_latents
 from ganexplain.classifiers.checkpoint import Classifier
 from ganexplain.config import ExplainConfig
 from ganexplain.gans.checkpoint import load_searched
-from ganexplain.gans.networks import AnyGenerator, latent_size
+from ganexplain.gans.networks import latent_size
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.adapter import NetworkAdapter
@@ -39,7 +39,7 @@ class SearchNetworks:
         cls,
         config: ExplainConfig,
         classifier: Classifier | None = None,
-        made: tuple[AnyGenerator, Input] | None = None,
+        made: tuple[nn.Module, Input] | None = None,
     ) -> SearchNetworks:
         """Load both networks from the files in the settings.
 
@@ -55,7 +55,7 @@ class SearchNetworks:
         generator, front_end = made or load_searched(gan, device)
         explained = explained or load_target(source, front_end, device)
         check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
-        return cls(explained, generator, device)
+        return cls(explained, generator.to(device), device)
 
     def example(self) -> Tensor:
         """An input (1, ...) of the network: the generator's output for the zero latent."""

@@ -22,6 +22,7 @@ from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import file_hash
+from ganexplain.gans.mixtures import MixtureGenerator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
@@ -52,9 +53,15 @@ class SearchTask:
     fixed_outputs: FixedOutputs | None = None
 
     @classmethod
-    def open(cls, config: ExplainConfig, shard: Shard | None) -> tuple[SearchTask, SearchNetworks]:
-        """The task of the settings and its networks; raises errors of all named files."""
-        networks = SearchNetworks.load(config)
+    def open(
+        cls, config: ExplainConfig, shard: Shard | None, mixtures: MixtureGenerator | None = None
+    ) -> tuple[SearchTask, SearchNetworks]:
+        """The task of the settings and its networks; raises errors of all named files.
+
+        A generator of `mixtures` is in place of the GAN's file, which is not yet written.
+        """
+        made = (mixtures, mixtures.input_spec) if mixtures else None
+        networks = SearchNetworks.load(config, made=made)
         config, warnings = without_gradients(config, networks.explained.network)
         usual = BATCH_SIZES.get(networks.device.type, BATCH_SIZES["cpu"])
         batch_size = config.batch_size or usual
@@ -80,6 +87,11 @@ class SearchTask:
         if fixed_outputs:
             warnings += check_beyond(own, networks, fixed_outputs, starts)
         return cls(config, batch_size, plan, metas, aims, warnings, fixed_outputs), networks
+
+    def with_gan(self, digest: str) -> SearchTask:
+        """The task with the SHA-256 of the GAN's file in the metas."""
+        metas = {target: replace(meta, gan_hash=digest) for target, meta in self.metas.items()}
+        return replace(self, metas=metas)
 
 
 def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[ExplainConfig, list[str]]:
@@ -135,7 +147,7 @@ def _base_meta(
         classifier=source.name,
         classifier_hash=source.digest(),
         gan=config.gan,
-        gan_hash=file_hash(Path(config.gan)),
+        gan_hash="",  # known when the run has begun: `with_gan`
         responses=config.responses,
         responses_hash="",
         classes=tuple(explained.names.classes),

@@ -66,13 +66,14 @@ def write_gan(path: Path, gan: GanFile, config: TrainGanConfig) -> None:
     write_checkpoint(path, "gan", {**content, **encoder})
 
 
-def write_mixtures(path: Path, generator: MixtureGenerator, input_spec: Input) -> None:
-    """Write a generator of mixtures, which is read as `gan.pt` is, and has no encoder."""
+def write_mixtures(path: Path, generator: MixtureGenerator, corpus: str) -> None:
+    """Write a generator of mixtures of a corpus, which is read as `gan.pt` is; without encoder."""
     content = {
         "generator": generator.state_dict(),
         "latent_size": generator.latent_size,
         "mixed": input_values(generator.sound),
-        "front_end": input_values(input_spec),
+        "front_end": input_values(generator.input_spec),
+        "config": {"corpus": [corpus]},
     }
     write_checkpoint(path, "gan", content)
 

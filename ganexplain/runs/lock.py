@@ -15,7 +15,7 @@ from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import UNFINISHED, read_json, try_lock
 
 KEPT_FOR_RESUME = ("parts", "training.pt")  # of a run directory
-RECORDS = ("config.toml", "log.txt", "metrics.jsonl", "plan.json")
+RECORDS = ("config.toml", "log.txt", "metrics.jsonl", "plan.json", "mixtures.pt")
 
 
 def directory_entries(path: Path) -> list[Path]:

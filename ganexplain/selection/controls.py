@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.artifacts.explanations import Explanations, meta_fields
+from ganexplain.artifacts.explanations import Explanations, gan_path, meta_fields
 from ganexplain.artifacts.responses import HELD_OUT
 from ganexplain.ascent.beyond import FixedOutputs, search_response
 from ganexplain.ascent.candidate import Target
@@ -96,7 +96,7 @@ def load_networks(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> SearchNetworks:
     """Load both networks of explanations; UsageError if a file is missing or another one."""
-    path = Path(config.gan or explanations.meta.gan)
+    path = Path(config.gan) if config.gan else gan_path(explanations.path, explanations.meta)
     _require_file(path, "gan")
     if file_hash(path) != explanations.meta.gan_hash:
         raise _wrong_file("gan", path, explanations)

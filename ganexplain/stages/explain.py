@@ -39,6 +39,7 @@ from ganexplain.ascent.search_task import SearchTask, shard_parts
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import JsonObject, write_json
+from ganexplain.gans.checkpoint import write_mixtures
 from ganexplain.networks.target import NetworkSource
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
@@ -69,7 +70,6 @@ def explain(
     """
     asked = config = _without_unused_weights(config)
     check_settings(config)
-    config = with_mixtures(config)
     workers = Workers.of(config, executor)
     shard = _own_shard(config)
     if shard and overwrite:
@@ -78,13 +78,16 @@ def explain(
         )
     use_own_gpu()
     # Errors of the inputs are found before --overwrite deletes anything.
-    task, networks = SearchTask.open(config, shard)
+    config, mixtures = with_mixtures(config, out, keep=resume or shard is not None)
+    task, networks = SearchTask.open(config, shard, mixtures)
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
     with RunDirectory(out, "explain", asked, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
         for warning in task.warnings:
             progress.note(warning)
-        _note_inputs(task, run)
+        if mixtures:
+            write_mixtures(Path(config.gan), mixtures, config.prior_from)
+        task = _with_inputs(task, run)
         plan = _write_or_keep_plan(config, out, task.plan)
         parts = shard_parts(plan.all_parts(), shard)
         todo = parts_to_do(
@@ -107,16 +110,17 @@ def explain(
         return merged
 
 
-def _note_inputs(task: SearchTask, run: RunDirectory) -> None:
-    """Record the files of the networks and of the real excerpts that a search aims at."""
+def _with_inputs(task: SearchTask, run: RunDirectory) -> SearchTask:
+    """The task with the file of the GAN; this and the other files are recorded."""
     config = task.config
     for name, path in NetworkSource.from_settings(config).files().items():
         run.used(name, path)
-    run.used("gan", Path(config.gan))
+    task = task.with_gan(run.used("gan", Path(config.gan)))
     for target in task.aims:
         path = given_path(Path(config.responses), target)
         run.used(f"responses of {target.name}", path)
     run.note_inputs()
+    return task
 
 
 def _results(found: Mapping[str, ExplanationMeta]) -> JsonObject:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ganexplain.artifacts.explanations import (
     ExplanationMeta,
+    gan_path,
     read_explanation_meta,
     read_explanations,
 )
@@ -101,7 +102,7 @@ class ValidateTask:
         network = self.config.classifier or meta.classifier
         uses = [
             Use("the explained network", self.explained.corpora, unread=_of_shipped(network)),
-            *_uses_of_gans(meta),
+            *_uses_of_gans(gan_path(self.files[0].explanations, meta), meta),
             *(Use("the search for real excerpts", each, ("train",)) for each in searched),
         ]
         tested = held_out(self.corpus, self.config.split)
@@ -114,10 +115,10 @@ class ValidateTask:
         return tuple(e.name for e in self.encoders if e.source and e.source.digest() == digest)
 
 
-def _uses_of_gans(meta: ExplanationMeta) -> list[Use]:
+def _uses_of_gans(gan: Path, meta: ExplanationMeta) -> list[Use]:
     """Of the GAN, and of those that it was trained on from."""
-    uses = [_use_of_gan(meta)]
-    start = gan_start(Path(meta.gan)) if uses[0].corpora else ""
+    uses = [_use_of_gan(gan, meta)]
+    start = gan_start(gan) if uses[0].corpora else ""
     while start and len(uses) < LONGEST_CHAIN:
         path, words = Path(start), f"{start}, from which the GAN was trained on,"
         if not path.is_file():
@@ -127,9 +128,9 @@ def _uses_of_gans(meta: ExplanationMeta) -> list[Use]:
     return uses
 
 
-def _use_of_gan(meta: ExplanationMeta) -> Use:
-    """The corpora of the training of the GAN, or why they are not known."""
-    path, words = Path(meta.gan), "the GAN"
+def _use_of_gan(path: Path, meta: ExplanationMeta) -> Use:
+    """The corpora of the training of the GAN, or of mixtures, or why they are not known."""
+    words = "the mixtures" if meta.settings.get("prior_from") else "the GAN"
     if not meta.gan_hash:  # of an older file
         return Use(words, ())
     if not path.is_file():

@@ -15,7 +15,7 @@ import ganexplain
 from ganexplain.ascent.mixture_prior import LEVEL, mixtures
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.errors import GanexplainError
-from ganexplain.gans.checkpoint import load_searched, write_mixtures
+from ganexplain.gans.checkpoint import gan_corpora, load_searched, write_mixtures
 from ganexplain.gans.mixtures import FILTERS
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
@@ -83,9 +83,48 @@ def test_a_log_mel_is_that_of_the_mixture_and_a_file_makes_the_same(tmp_path: Pa
     made = generator(drawn.float())
     for waveform, mel in zip(generator.sounds(drawn.float()), made, strict=True):
         np.testing.assert_allclose(mel, log_mel(waveform.numpy(), OURS).T, atol=1e-3)
-    write_mixtures(tmp_path / "mixed.pt", generator, OURS)
+    write_mixtures(tmp_path / "mixed.pt", generator, "field")
     again, input_spec = load_searched(tmp_path / "mixed.pt", torch.device("cpu"))
     assert input_spec == OURS and torch.equal(again(drawn.float()), made)
+
+
+def test_a_level_beyond_full_scale_is_that_of_a_peak_within_it() -> None:
+    generator = mixtures(excerpts(), SOUND, SOUND)
+    loud = latent(level=8.0).requires_grad_()  # 48 dB
+    own = generator(latent())[0].numpy()
+    found = generator(loud)
+    np.testing.assert_allclose(found[0].detach(), 0.99 * own / np.abs(own).max(), atol=1e-4)
+    assert found.square().mean().backward() is None and loud.grad is not None
+    assert loud.grad.isfinite().all() and loud.grad.abs().max() > 0
+
+
+def test_a_resumed_run_keeps_its_mixtures_whatever_becomes_of_the_recordings(
+    field: Path, tmp_path: Path
+) -> None:
+    given: Any = {"kind": "waveform", "sample_rate": RATE, "samples": SAMPLES}
+    words: Any = {"prior_from": field, "input": given, "learning_rate": 0.3, "prior_weight": 0.01}
+    words |= {"iterations": 1, "examples": 2, "calls": 5, "out": tmp_path / "run"}
+    ganexplain.explain(level_db, **words)
+    before = (tmp_path / "run" / "mixtures.pt").read_bytes()
+    (tmp_path / "run" / "explanations.npz").unlink()
+    write_sound(field / "0.wav", noise(2, RATE, level=0.1, seed=9), RATE)
+    ganexplain.explain(level_db, **words, resume=True)
+    assert (tmp_path / "run" / "mixtures.pt").read_bytes() == before
+
+
+def level_db(waves: np.ndarray) -> np.ndarray:
+    """The level of waveforms (B, W) in dB, of which a search finds the largest."""
+    level: np.ndarray = 10 * np.log10((waves.astype(np.float64) ** 2).mean(1, keepdims=True))
+    return level.astype(np.float32)
+
+
+def test_a_search_for_the_loudest_stays_within_full_scale(field: Path, tmp_path: Path) -> None:
+    given = {"kind": "waveform", "sample_rate": RATE, "samples": SAMPLES}
+    found = ganexplain.explain(
+        level_db, prior_from=field, input=given, learning_rate=0.3, prior_weight=0.01,
+        iterations=20, examples=2, calls=9, out=tmp_path / "run",
+    )  # fmt: skip
+    assert np.abs(found.inputs).max() <= 1 and np.isfinite(found.response).all()
 
 
 def share_at_1_khz(waves: np.ndarray) -> np.ndarray:
@@ -108,9 +147,8 @@ def field(tmp_path: Path) -> Path:
 
 @pytest.mark.usefixtures("few_samples")
 def test_a_detector_of_a_tone_is_driven_by_the_excerpt_that_has_it(
-    field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    field: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     given = {"kind": "waveform", "sample_rate": RATE, "samples": SAMPLES}
     found = ganexplain.explain(
         share_at_1_khz, prior_from=field, input=given, learning_rate=0.3, prior_weight=0.01,
@@ -121,6 +159,7 @@ def test_a_detector_of_a_tone_is_driven_by_the_excerpt_that_has_it(
     np.testing.assert_allclose(found.response[1], driven, atol=1e-3)
     assert (driven > -2.5).all()  # the excerpt itself has -3 dB, and its filter can help
     assert (driven >= share_at_1_khz(found.inputs[0])[:, 0] - 1e-3).all()
+    assert gan_corpora(tmp_path / "run" / "mixtures.pt") == (str(field),)
 
 
 @pytest.mark.parametrize(
@@ -157,16 +196,16 @@ def test_a_network_of_pictures_mixes_none(field: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_settings_of_a_search_among_mixtures_are_ranked_and_shown_as_any(
-    field: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    field: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     given = {"kind": "waveform", "sample_rate": RATE, "samples": SAMPLES}
-    found = ganexplain.explain(
+    ganexplain.explain(
         share_at_1_khz, prior_from=field, input=given, learning_rate=0.3, examples=3, calls=9,
         prior_weight=(0.01, 0.1), iterations=(1, 5), out=tmp_path / "run",
     )  # fmt: skip
+    moved = (tmp_path / "run").rename(tmp_path / "moved")  # it has all that is needed
     real = ganexplain.responses(field, share_at_1_khz, input=given, top=3, out=tmp_path / "real")
-    ranking = ganexplain.select(found, responses=real, out=tmp_path / "select")
+    ranking = ganexplain.select(moved, responses=real, out=tmp_path / "select")
     assert len(ranking.units[0].scores) == 4
-    page = ganexplain.write_report(found, ranking, examples=1, heard=1, out=tmp_path / "report")
+    page = ganexplain.write_report(moved, ranking, examples=1, heard=1, out=tmp_path / "report")
     assert "<audio" in page.result.read_text()
