@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -111,9 +112,11 @@ def command_class(config_class: type[Any]) -> type[TyperCommand]:
                 raise UsageError("--class: name a class as the unit, such as --neuron sing")
             _, words, order = self.make_parser(ctx).parse_args(args=list(given))
             missing = [p for p in self.params if p.required and p not in order]
-            if words and missing and not any(isinstance(p, TyperArgument) for p in self.params):
+            takes_words = any(isinstance(each, TyperArgument) for each in self.params)
+            if words and missing and not takes_words and "--help" not in given:
                 flag = max(missing[0].opts, key=len)
-                raise UsageError(f"{words[0]}: is no option; did you mean {flag} {words[0]}?")
+                word = shlex.quote(words[0])
+                raise UsageError(f"{words[0]}: is no option; did you mean {flag} {word}?")
             rest = super().parse_args(ctx, args)
             for parameter, times in Counter(order).items():
                 if times > 1 and _takes_one_value(parameter):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ganexplain.audio.filterbank import check_filters
+from ganexplain.audio.formats.file_types import SOUND_FILES
 from ganexplain.audio.log_mel import check_audible
 from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.jamendo import read_jamendo
@@ -147,8 +148,8 @@ def read_corpus(path: Path, skip_bad_files: bool = False) -> Corpus:
         if contains_recordings(path):
             return read_plain_folder(path, skip_bad_files)
         raise UsageError(
-            f"{path}: no recordings (WAV, FLAC, OGG, MP3, AIFF) in it or its "
-            "subfolders; name a folder of recordings"
+            f"{path}: no recordings ({', '.join(SOUND_FILES)}) in it or its subfolders; name a "
+            "folder of recordings"
         )
     if path.is_file() and is_sound_file(path):
         raise UsageError(f"{path}: a single recording; name a folder of several")

@@ -81,15 +81,17 @@ def damage_reported(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
+def wrong_kind(path: Path, wanted: str, found: str) -> WrongKind:
+    """The error for a file that is none of the kind `wanted`; `found` says what it is."""
+    error = WrongKind(f"{path}: {found}, but {wanted!r} is needed here; name a file of that kind")
+    error.wanted = wanted
+    return error
+
+
 def check_kind(path: Path, wanted: str, found: object, schema: object) -> None:
     """Raise WrongKind for a file of another kind, UsageError for a schema that is not supported."""
     if not isinstance(found, str) or found != wanted:
-        error = WrongKind(
-            f"{path}: contains {short_repr(found)}, but {wanted!r} is needed here; name a file "
-            f"with {wanted!r}"
-        )
-        error.wanted = wanted
-        raise error
+        raise wrong_kind(path, wanted, f"contains {short_repr(found)}")
     if not isinstance(schema, int) or schema != SCHEMA:
         raise UsageError(
             f"{path}: schema {short_repr(schema)}, this version reads {SCHEMA}; make it again"

@@ -23,12 +23,13 @@ from ganexplain.errors import (
     short_repr,
 )
 from ganexplain.files.archives import ZIP, check_archive
-from ganexplain.files.arrays import SCHEMA, check_kind
+from ganexplain.files.arrays import SCHEMA, check_kind, wrong_kind
 from ganexplain.files.atomic import Document, atomic_file, existing_file
 from ganexplain.files.pickles import check_instructions
 from ganexplain.files.tensor_files import read_safetensors, safetensors_bytes
 
 FORMATS = ("pt", "safetensors")  # endings of checkpoints
+NO_CHECKPOINT = "not a ganexplain checkpoint"
 PICKLES = 5  # in a file of torch before 1.6: its mark, version, machine, content and storages
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -81,16 +82,25 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
     except UsageError:
         raise
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
+        if not _may_be_checkpoint(path):
+            raise wrong_kind(path, kind, NO_CHECKPOINT) from error
         raise GanexplainError(
             f"{path}: not a complete ganexplain checkpoint ({reason_of(error)}); make it again"
         ) from error
     if not isinstance(content, dict) or "kind" not in content:
-        raise UsageError(f"{path}: not a ganexplain checkpoint; a {kind!r} is needed here")
+        raise wrong_kind(path, kind, NO_CHECKPOINT)
     check_kind(path, kind, content["kind"], content.get("schema"))
     for key in keys:
         if key not in content:
             raise GanexplainError(f"{path}: key {key!r} is missing; make it again")
     return content
+
+
+def _may_be_checkpoint(path: Path) -> bool:
+    """Whether a file begins as checkpoints do, also one that is cut at once."""
+    with path.open("rb") as stream:
+        head = stream.read(len(ZIP))
+    return _is_safetensors(path) or head.startswith(b"\x80") or ZIP.startswith(head)
 
 
 def training_corpora(content: Document) -> tuple[str, ...]:

@@ -20,18 +20,24 @@ Config = TypeVar("Config", bound=Any)
 
 
 def first_difference(path: Path, stage: str, config: Any) -> str:
-    """The first setting of the run in `path` that is another now, in words; empty for none.
+    """The settings of the run in `path` that are others now, in words; empty for none.
 
-    Settings that a resumed run may change are not compared.
+    Of the first also the values. Settings that a resumed run may change are not compared.
     """
     written = read_toml("--out", path / SETTINGS, LONGEST_SETTINGS)
     before = current_settings(type(config), written)
     now = current_settings(type(config), tomllib.loads(toml_text(stage, config)))
-    free = {f.name.replace("_", "-") for f in fields(config) if f.metadata.get("extends")}
-    for name, value in now.items():
-        if name not in free and before.get(name) != value:
-            return f"{name} was {before.get(name)!r} in {path}, now {value!r}"
-    return ""
+    named = {each.name.replace("_", "-"): each.metadata for each in fields(config)}
+    free, words = (
+        {name for name, meta in named.items() if meta.get(kind)} for kind in ("extends", "argument")
+    )
+    changed = [name for name in now if name not in free and before.get(name) != now[name]]
+    if not changed:
+        return ""
+    first, *others = (name if name in words else f"--{name}" for name in changed)
+    also = f" (changed, too: {', '.join(others)})" if others else ""
+    was, value = before.get(changed[0]), now[changed[0]]
+    return f"{first} was {was!r} in {path}, now {value!r}{also}"
 
 
 def with_earlier(path: Path, config: Config, names: Sequence[str]) -> Config | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ class Step:
     """A stage of the way: its name, which its folder has too, its function and `config`.
 
     `purpose` says what it does, and `output` names the file of a unit; several units have a folder
-    each. A stage that `resumes` keeps parts of its work.
+    each. A stage that `resumes` keeps parts of its work. `options` are those of the whole way, by
+    the settings of the stage that they set under another name.
     """
 
     name: str
@@ -30,12 +31,18 @@ class Step:
     output: str
     resumes: bool = True
     config: Any = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def is_done(self, out: Path) -> bool:
         """Whether an earlier run has done it with the same settings; errors as `is_finished`."""
         folder = out / self.name
-        if not is_finished(folder, self.name, self.config):
-            return False
+        try:
+            if not is_finished(folder, self.name, self.config):
+                return False
+        except UsageError as error:
+            for own, option in self.options.items():
+                error.args = (str(error).replace(f"--{own} ", f"--{option} "),)
+            raise
         units = [each for each in folder.iterdir() if each.is_dir()] or [folder]
         return all((unit / self.output).is_file() for unit in units)
 

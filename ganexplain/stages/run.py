@@ -54,6 +54,7 @@ WAY = (
         responses,
         "finds the real excerpts that drive the unit most and least",
         "responses.npz",
+        options={"top": "examples"},
     ),
     Step(
         "explain",
@@ -140,7 +141,7 @@ def notes_on(corpus: AnyCorpus) -> list[str]:
     if not corpus.split("test"):
         notes.append(
             f"{corpus.name}: no files in the split test, so that nothing is predicted (validate is "
-            "left out); a folder of three recordings has one"
+            "left out); a folder without lists of splits has one from three files on"
         )
     return notes
 
@@ -232,7 +233,8 @@ def with_trainings(config: RunConfig, corpus: AnyCorpus, out: Path) -> tuple[Run
         if not corpus.split("valid"):
             raise UsageError(
                 f"{corpus.name}: {stage} chooses the best network by files of the split valid, "
-                "which is empty; add some, or name a folder of five recordings or more"
+                "which is empty; give it some (a folder without lists of splits has one from five "
+                "files on)"
             )
     return config, trainings
 

@@ -185,7 +185,7 @@ SPOILED = [
     (one_class, 1, ["no frame of class 'nosing' in the valid split"]),
     (two_splits, 1, ["one.wav is in two splits, train and test"]),
     (no_lists, 1, ["corpus: the corpus is empty"]),
-    (no_folders, 2, ["corpus: no recordings (WAV, FLAC, OGG, MP3, AIFF) in it"]),
+    (no_folders, 2, ["corpus: no recordings (.wav, .flac,", ".m4a", "in it or its subfolders"]),
     (one_empty_list, 1, ["the valid split is empty"]),
 ]
 
@@ -402,6 +402,18 @@ def test_classifier_in_place_of_the_gan_is_named(command: Run, networks: Path) -
     assert done.code == 2
     assert done.error_line().startswith(f"--gan {networks / 'classifier.pt'}: contains")
     assert "contains 'classifier', but 'gan' is needed here" in done.error_line()
+
+
+def test_a_recording_in_place_of_the_gan_is_no_damaged_checkpoint(
+    command: Run, networks: Path
+) -> None:
+    write_sound(networks / "song.ogg", song(0))
+    done = explain_with(command, networks, "--gan", networks / "song.ogg")
+    assert done.code == 2
+    assert done.error_line() == (
+        f"--gan {networks / 'song.ogg'}: not a ganexplain checkpoint, but 'gan' is needed here; "
+        "name a file of that kind"
+    )
 
 
 @pytest.mark.parametrize(

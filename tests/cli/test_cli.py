@@ -227,8 +227,8 @@ def test_the_shell_completes_commands_and_options(typed: str, offered: set[str])
 
 
 def test_a_word_without_its_option_is_named_with_the_option(command: Run) -> None:
-    done = command("counterfactual", "song.ogg@3.5", "--classifier", "c.pt", "--out", "x")
+    done = command("counterfactual", "my song.ogg@3", "--classifier", "c.pt", "--out", "x")
     assert done.code == 2
-    assert (
-        done.error_line() == "song.ogg@3.5: is no option; did you mean --start-from song.ogg@3.5?"
-    )
+    said = "my song.ogg@3: is no option; did you mean --start-from 'my song.ogg@3'?"
+    assert done.error_line() == said
+    assert command("counterfactual", "song.ogg@3.5", "--help").code == 0

@@ -448,7 +448,9 @@ def test_every_cut_of_a_checkpoint_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [[1, 2], {"state_dict": {}}, torch.zeros(3), 5])
 def test_checkpoint_of_another_program_is_named(tmp_path: Path, content: object) -> None:
     torch.save(content, tmp_path / "a.pt")
-    with pytest.raises(UsageError, match=r"a\.pt: not a ganexplain checkpoint; a 'gan' is needed"):
+    with pytest.raises(
+        UsageError, match=r"a\.pt: not a ganexplain checkpoint, but 'gan' is needed"
+    ):
         read_checkpoint(tmp_path / "a.pt", "gan")
 
 

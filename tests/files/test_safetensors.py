@@ -98,7 +98,7 @@ def with_header(text: str) -> Callable[[bytes], bytes]:
         (lambda whole: b"", "not a complete ganexplain checkpoint"),
         (lambda whole: b"\xff" * 7 + b"\x00" + whole[8:], "its header would have"),
         (with_header("nonsense"), "not a complete ganexplain checkpoint"),
-        (with_header("{}"), "not a ganexplain checkpoint; a 'gan' is needed here"),
+        (with_header("{}"), "not a ganexplain checkpoint, but 'gan' is needed here"),
         (with_header('{"__metadata__": {"ganexplain": "{1"}}'), "not a complete"),
         (with_header('{"__metadata__": {"ganexplain": "[1]"}}'), "not a ganexplain checkpoint"),
         (lambda whole: whole.replace(b'"generator/', b'"generatoR/'), "'generatoR'"),

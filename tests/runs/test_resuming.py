@@ -75,8 +75,10 @@ def test_another_setting_or_stage_is_refused(
     out = tmp_path / "run"
     words = ("train-gan", jamendo.root, *GAN, "--steps", "1", "--out", out)
     assert command(*words).code == 0
-    done = command(*words, "--resume", "--ema-decay", "0.5")
-    assert done.code == 2 and "ema-decay was 0.999" in done.error_line()
+    other = with_options(words, "--ema-decay", "0.5", "--batch-size", "3")
+    done = command(*other, "--resume")
+    assert done.code == 2 and "--batch-size was 4 in" in done.error_line()
+    assert ", now 3 (changed, too: --ema-decay); give the same" in done.error_line()
     done = command("train-classifier", jamendo.root, "--out", out, "--resume")
     assert done.code == 2 and "contains a run of train-gan" in done.error_line()
     jamendo.add("train", "five.wav", 3 * np.random.default_rng(0).uniform(-0.3, 0.3, 4 * 22050))

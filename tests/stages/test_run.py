@@ -207,7 +207,7 @@ def test_a_run_of_other_settings_is_left_alone(
     with pytest.raises(UsageError, match="contains an earlier run; --resume to continue"):
         run(settings, out, NullProgress())
     other = replace(settings, examples=4)
-    with pytest.raises(UsageError, match=r"--resume: top was 3 in .*, now 4; give the same"):
+    with pytest.raises(UsageError, match=r"--resume: --examples was 3 in .*, now 4; give the same"):
         run(other, out, NullProgress(), resume=True)
 
 
@@ -348,7 +348,7 @@ def test_recordings_without_labels_are_heard_by_the_shipped_networks(tmp_path: P
         "referee.pt",
     ]
     assert with_trainings(found, corpus, tmp_path) == (found, Trainings())
-    with pytest.raises(UsageError, match=r"train-gan chooses .* five recordings or more"):
+    with pytest.raises(UsageError, match=r"train-gan chooses .* from five files on"):
         with_trainings(replace(found, minutes=1.0), corpus, tmp_path)
 
 
