@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
+from math import ceil
 from pathlib import Path
 from typing import ClassVar
 
@@ -35,10 +36,10 @@ def search_budget(config: ExplainConfig) -> int:
     Raises UsageError if they are too few.
     """
     pairs, most = len(Grid.from_settings(config).pairs), max(config.iterations)
-    if pairs * most < 10 * LEAST:
+    if most < (least := ceil(10 * LEAST / pairs)):
         raise UsageError(
-            f"--search adaptive: a tenth of {pairs} x {most} iterations is too little to search "
-            "with; give more --iterations, or --search grid"
+            f"--search adaptive: has a tenth of the iterations of its {pairs} settings, of which "
+            f"--iterations {most} leaves too few; give {least} or more, or --search grid"
         )
     return config.examples * min(pairs * most // 10, MOST)
 

@@ -39,8 +39,10 @@ def one_line_errors(may_skip: bool = False, resumes: bool = False) -> Iterator[N
             if came or isinstance(error, KeyboardInterrupt):
                 cause = came[0] if came else error
                 came.clear()
-                way = "; the same command with --resume goes on" if resumes else ""
-                print_error(f"interrupted: no incomplete output was left behind{way}")
+                kept = "no incomplete output was left behind"
+                if resumes:
+                    kept = "finished parts are kept; the same command with --resume goes on"
+                print_error(f"interrupted: {kept}")
                 raise SystemExit(143 if isinstance(cause, Terminated) else 130) from None
             line = _line_of(error)
             if line is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ganexplain.errors import GanexplainError, UsageError
@@ -89,6 +89,17 @@ def create_directory(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {path}: cannot be created ({error.strerror})") from error
+
+
+def check_creatable(path: Path) -> None:
+    """Raise the errors of `create_directory`, and leave nothing there that was not."""
+    absent = [each for each in (path, *path.parents) if not each.exists()]
+    try:
+        create_directory(path)
+    finally:
+        for each in absent:
+            with suppress(OSError):  # was not created, or another run has begun there
+                each.rmdir()
 
 
 def lock_directory(log_file: Path, stack: ExitStack) -> None:

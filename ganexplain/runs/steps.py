@@ -10,7 +10,7 @@ from typing import Any
 from ganexplain.errors import UsageError
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.earlier import is_finished
-from ganexplain.runs.lock import contains_results, directory_entries
+from ganexplain.runs.lock import check_creatable, contains_results, directory_entries
 from ganexplain.runs.progress import Progress
 
 LONG = 90.0  # seconds from which an expected time is given in minutes
@@ -62,7 +62,8 @@ class Step:
 
 
 def check_new_way(out: Path, stages: Iterable[str]) -> None:
-    """Raise UsageError if the folder of a stage in `out` contains results of an earlier run."""
+    """Raise UsageError if `out` cannot be created, or a stage's folder has results of a run."""
+    check_creatable(out)
     for name in stages:
         if directory_entries(out / name) and contains_results(out / name, name):
             raise UsageError(

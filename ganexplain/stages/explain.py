@@ -95,7 +95,7 @@ def explain(
         )
         spent = _search(task, networks, todo, out, progress, workers)
         run.results["example_iterations"] = spent  # of this call; the files have those of all
-        progress.note(f"searched in {spent:,} iterations of an example")
+        progress.note(f"searched with {spent:,} iterations, those of all examples added up")
         whole = all(plan.path(out, target).is_file() for target in plan.targets)
         if shard and not whole:
             return [out / PARTS_FOLDER]

@@ -155,8 +155,7 @@ def do_all(
 ) -> None:
     """Do the stages, the last of which makes the page; `again`: overwrite, resume.
 
-    `seconds` measures how long each takes now. Where there are too few excerpts to predict, the
-    page has no prediction test.
+    `seconds` measures how long each takes now. A page of too few excerpts predicts nothing.
     """
     *before, page = todo
     for step in before:
@@ -233,8 +232,7 @@ def with_trainings(config: RunConfig, corpus: AnyCorpus, out: Path) -> tuple[Run
         if not corpus.split("valid"):
             raise UsageError(
                 f"{corpus.name}: {stage} chooses the best network by files of the split valid, "
-                "which is empty; give it some (a folder without lists of splits has one from five "
-                "files on)"
+                "which is empty; list some (a plain folder has one from five files on)"
             )
     return config, trainings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -35,6 +36,7 @@ from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.plan import parse_shard
 from ganexplain.artifacts.selection import Selection
 from ganexplain.ascent import blocks
+from ganexplain.ascent.adaptive_blocks import search_budget
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import ExplainConfig, ResponsesConfig, SelectConfig
 from ganexplain.errors import GanexplainError, UsageError
@@ -211,7 +213,7 @@ def test_shards_are_merged_to_the_unsharded_run(several: Path, tmp_path: Path) -
     explain(replace(SEVERAL, shard="1/3"), out, progress)  # nothing is left to do
     assert progress.notes == [
         "8 of 8 parts were done before",
-        "searched in 0 iterations of an example",
+        "searched with 0 iterations, those of all examples added up",
     ]
 
 
@@ -467,8 +469,13 @@ def test_the_adaptive_search_aims_at_the_real_responses(
 def test_the_adaptive_search_wants_something_to_aim_at_and_to_spend(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="pass them with --responses"):
         explain(replace(SMALL, search="adaptive", iterations=(90,)), tmp_path / "e", NullProgress())
-    with pytest.raises(UsageError, match="is too little to search"):
-        explain(replace(SMALL, search="adaptive"), tmp_path / "e", NullProgress())
+    little = replace(SMALL, search="adaptive", responses="x")
+    with pytest.raises(UsageError, match=r"leaves too few; give (\d+) or more") as told:
+        explain(little, tmp_path / "e", NullProgress())
+    least = int(re.search(r"give (\d+) or more", str(told.value))[1])  # type: ignore[index]
+    with pytest.raises(UsageError, match="leaves too few"):
+        search_budget(replace(little, iterations=(least - 1,)))
+    assert search_budget(replace(little, iterations=(least,))) == 4 * little.examples
     with pytest.raises(UsageError, match=r"--search: 'adaptiv' is not known \(did you mean"):
         explain(replace(SMALL, search="adaptiv"), tmp_path / "e", NullProgress())
 

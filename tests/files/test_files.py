@@ -38,6 +38,7 @@ from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end, front_end_from_dict
 from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.steps import check_new_way
 
 ARRAYS = {
     "mel": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
@@ -600,6 +601,10 @@ def test_file_in_place_of_the_run_directory_is_named(tmp_path: Path) -> None:
         run_in(tmp_path / "run", overwrite=True)
     with pytest.raises(UsageError, match="cannot be created"):
         run_in(tmp_path / "run" / "below")
+    with pytest.raises(UsageError, match=r"run/below: cannot be created \(Not a directory\)"):
+        check_new_way(tmp_path / "run" / "below", ["responses"])
+    check_new_way(tmp_path / "new" / "below", ["responses"])
+    assert names_in(tmp_path) == ["run"]
 
 
 def test_run_directory_may_be_a_link_to_another_disk(tmp_path: Path) -> None:

@@ -316,7 +316,7 @@ def test_judges_are_asked_of_strong_and_weak_real_ones_and_of_samples(
     corpora = torch.load(PRETRAINED / "classifier.pt", weights_only=True)["config"]["corpus"]
     assert judge["same_corpora"] == list(corpora)
     log = (chosen["select"] / "log.txt").read_text()
-    assert "trained on corpora of the network explained, too: judge judge;" in log
+    assert "trained on corpora of the network explained, too: judge (--judge);" in log
 
 
 def test_judges_of_the_same_songs_are_named_without_controls_too(
