@@ -27,6 +27,7 @@ BEYOND = "beyond_"  # of those whose response is most beyond what the outputs ex
 RANDOM = "random_"  # of random excerpts of the training split
 SHARING = "response_sharing"  # field of a meta
 LONGEST = 1e9  # seconds of a recording
+DECIDED = "class_decisions"  # field of a meta
 VARIATION = "response_variation"  # field of a meta and of selection.json
 
 
@@ -55,11 +56,44 @@ class MeasuredUnit:
 
 
 @dataclass(frozen=True)
+class Decided:
+    """The number `found` of real `excerpts` for which the network decides for the class `name`."""
+
+    name: str
+    found: int
+    excerpts: int
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Decided | None:
+        """The decisions in a meta, None without them; errors as `Fields`."""
+        if DECIDED not in fields:
+            return None
+        found = fields.child(DECIDED)
+        return cls(found.text("class"), found.integer("found"), found.integer("excerpts"))
+
+    def to_json(self) -> JsonObject:
+        """The field of a meta."""
+        return {"class": self.name, "found": self.found, "excerpts": self.excerpts}
+
+    def absence(self, upwards: bool) -> str:
+        """A warning if no excerpt has what drives the unit, or an empty string."""
+        if self.found != (0 if upwards else self.excerpts):
+            return ""
+        share = "none" if upwards else "all"
+        return (
+            f"the network decides for {self.name} in {share} of the {self.excerpts} real excerpts: "
+            f"they cannot show what drives the unit {'up' if upwards else 'down'}wards; take "
+            "recordings in which it decides otherwise"
+        )
+
+
+@dataclass(frozen=True)
 class ResponsesMeta:
     """The unit that real excerpts drive, and the settings of the search for them.
 
     `variation` is that of the responses to all excerpts of the training split, `sharing` what they
-    share with the outputs and with other units; both are None in files without them.
+    share with the outputs and with other units, `decided` the decisions for the class of an output
+    unit; they are None in files without them.
     """
 
     measured: MeasuredUnit
@@ -68,6 +102,7 @@ class ResponsesMeta:
     corpus: tuple[str, ...]
     hop_frames: int
     overlapping: bool
+    decided: Decided | None = None
 
     @classmethod
     def from_json(cls, measured: MeasuredUnit, fields: Fields) -> ResponsesMeta:
@@ -79,6 +114,7 @@ class ResponsesMeta:
             corpus=_corpus(fields),
             hop_frames=fields.optional(fields.integer, "hop_frames") or 0,
             overlapping=fields.flag("overlapping"),
+            decided=Decided.from_json(fields),
         )
 
     def to_json(self) -> JsonObject:
@@ -86,6 +122,7 @@ class ResponsesMeta:
         return {
             **self.measured.to_json(),
             **({VARIATION: self.variation.to_json()} if self.variation else {}),
+            **({DECIDED: self.decided.to_json()} if self.decided else {}),
             **({SHARING: self.sharing.to_json()} if self.sharing else {}),
             "corpus": list(self.corpus),
             "hop_frames": self.hop_frames,

@@ -16,10 +16,12 @@ from ganexplain.artifacts.responses import (
     BEYOND,
     HELD_OUT,
     RANDOM,
+    Decided,
     MeasuredUnit,
     RealResponses,
     ResponsesMeta,
 )
+from ganexplain.ascent.boundary import class_margin
 from ganexplain.ascent.responses import Strongest
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.interfaces import AnyCorpus
@@ -148,6 +150,7 @@ class CorpusResponses:
         rows = random_stream(0, "random excerpts").choice(len(train), count, replace=False)
         self.random = self.searched[""].gather(train.centres(np.sort(rows)))
         self.statistics = UnitStatistics(train, units, columns, self.output)
+        self.decided = {unit: found for unit in units if (found := self._decided(unit, train))}
         left = [unit for unit in units if not self.statistics.sharing(unit).is_all]
         apart = 0 if self.config.overlapping else self.front_end.length
 
@@ -170,8 +173,9 @@ class CorpusResponses:
             self.last = unit, arrays, self._variation(unit), sharing
         _, arrays, variation, sharing = self.last
         meta = ResponsesMeta(
-            measured, variation, sharing, config.corpus, config.hop_frames, config.overlapping
-        )
+            measured, variation, sharing, config.corpus, config.hop_frames, config.overlapping,
+            self.decided.get(unit),
+        )  # fmt: skip
         return RealResponses(arrays, meta)
 
     def _excerpts(self, measured: MeasuredUnit) -> dict[str, np.ndarray]:
@@ -209,6 +213,19 @@ class CorpusResponses:
             self.spread = LayerSpread.measure(self.explained, unit.layer, std, excerpts)
         moments = statistics.moments.count, statistics.mean(unit), statistics.deviation(unit)
         return self.spread.variation(unit, *moments)
+
+    def _decided(self, unit: Unit, train: Pool) -> Decided | None:
+        """Count the decisions for the class of a unit; None for one without a class of its own."""
+        name, channel = self.explained.class_of(unit), unit.channel
+        outputs = self.statistics.outputs
+        kind = outputs.regressors.kind if self.output == OUTPUT else "logits"  # of our classifier
+        if not name or channel is None or kind == "activations":
+            return None
+        decide, found = class_margin(self.explained, channel, kind), 0
+        for rows in train:
+            margins = decide(torch.from_numpy(np.array(rows[:, outputs.columns])))
+            found += int((margins > 0).sum())
+        return Decided(name, found, len(train))
 
     def _enough(self, key: str, found: int) -> bool:
         """Return whether there are at least two excerpts; note, or raise, what is missing."""

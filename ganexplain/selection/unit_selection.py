@@ -56,6 +56,7 @@ class UnitSelection:
         self.task, self.config, self.networks = task, task.config, task.networks
         self.explanations, self.folder = explanations, folder
         self.all_real, self.variation = real.arrays, real.meta.variation
+        self.decided = real.meta.decided
         check_group(explanations.meta.target.name, real.arrays, explanations.prefix)
         self.real = real_examples(real.arrays, explanations.prefix)
         self.path = self._real_path()
@@ -117,7 +118,13 @@ class UnitSelection:
     def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
         """What makes the scores less sure than they look, the gravest first."""
         lost = self.explanations.meta.lost
-        grave = (self.weakness, lost.in_words(self.explanations.sizes["N"]) if lost else "")
+        upwards, decided = self.explanations.meta.direction == "max", self.decided
+        absence = decided.absence(upwards) if decided else ""
+        grave = (
+            absence,
+            self.weakness,
+            lost.in_words(self.explanations.sizes["N"]) if lost else "",
+        )
         found = [text for text in grave if text]
         if self.probe and not len(self.probe.pairs.strong):
             found.append(

@@ -214,6 +214,7 @@ def read_evidence(files: UnitFiles, examples: int, tested: Prediction | None = N
         seeds=examples,
         prediction=tested.of(meta.target, file_hash(files.explanations)) if tested else None,
         validation=tested,
+        decided=responses.meta.decided,
     )
 
 

@@ -98,5 +98,7 @@ def _write_units(
         if real.meta.variation and (reason := real.meta.variation.weakness):
             progress.note(f"{each.unit}: {reason}")
             weak[str(each.unit)] = reason
+        if real.meta.decided and (reason := real.meta.decided.absence(upwards=True)):
+            progress.note(f"{each.unit}: {reason}")
         real.write(path)
     return shared, weak

@@ -142,7 +142,7 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
     [
         (0.96, 1.0, "convince a network that had no part"),
         (0.3, 1.0, "particular to the network explained"),
-        (0.1, 0.1, "of little use here"),
+        (0.1, 0.1, "votes say little"),
         (None, 1.0, "not asked"),
         (0.5, None, "nothing to compare this with"),
     ],

@@ -96,7 +96,7 @@ def test_of_a_neuron_driven_downwards_judges_are_asked_for_any_other_class(
     evidence: Any = SimpleNamespace(
         made={"response": np.zeros((1, 24))}, real={"response": np.zeros(24)},
         meta=SimpleNamespace(class_name="sing"), upwards=upwards, words=SOUND,
-        selection=SimpleNamespace(judges={"judge": judge}, weakness=""),
+        selection=SimpleNamespace(judges={"judge": judge}, weakness=""), absence="",
     )  # fmt: skip
     told = sanity_conclusion(evidence, Control("", 24, Figures({}, judges={"judge": 0.5})))
     assert said in told and "of the real excerpts that drive it most, and in 45" in told
@@ -112,6 +112,19 @@ def test_a_neuron_that_hardly_responds_needs_no_judge(tmp_path: Path) -> None:
     assert f"; so {GAN}: to real excerpts the neuron hardly responds." in artifacts.report("weak")
     artifacts.selection["response_variation"] = variation | {"std": 1.0}
     assert "too few examples to tell" in artifacts.report("strong")
+
+
+def test_real_excerpts_without_the_class_decide_nothing(tmp_path: Path) -> None:
+    """The judges hear it in few of the real ones: nobody is to blame, they are without it."""
+    artifacts = Artifacts(tmp_path).complete()
+    artifacts.selection["judges"]["judge"] |= {"real_agreement": 0.2, "weak_agreement": 0.0}
+    artifacts.repeat(24, 24)
+    assert GAN in artifacts.report("unknown")
+    artifacts.real_meta["class_decisions"] = {"class": "sing", "found": 0, "excerpts": 432}
+    page = artifacts.report("none")
+    (verdict,) = Elements(page).of("p", "verdict")
+    assert "the network itself does not find its class in any of the real excerpts" in verdict.text
+    assert GAN not in page and "do not take the examples for" not in page
 
 
 @pytest.mark.slow

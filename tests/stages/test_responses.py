@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from support.paths import PRETRAINED
 from support.recordings import JamendoFolder, song, write_sound
 
@@ -126,3 +127,29 @@ def test_a_held_out_recording_that_changes_meanwhile_is_named(
     write_sound(jamendo.audio("three.wav"), song(9))
     with pytest.raises(GanexplainError, match=r"three\.wav has changed since the run"):
         responses(config, tmp_path / "run", NullProgress(), resume=True)
+
+
+def test_decisions_for_the_class_of_the_unit_are_counted(
+    config: ResponsesConfig, tmp_path: Path
+) -> None:
+    """Of a threshold between two responses the larger ones are counted, of one above all none."""
+    content = torch.load(PRETRAINED / "classifier.pt", weights_only=True)
+    every = replace(config, layer=("fc9:0",), top=1000, hop_frames=200)  # none overlap
+
+    def counted(name: str) -> tuple[np.ndarray, dict[str, object], list[str]]:
+        progress = NullProgress()
+        (path,) = responses(every, tmp_path / name, progress)
+        arrays, meta = read_arrays(path, "responses", ())
+        return np.sort(arrays["response"]), meta["class_decisions"], progress.notes
+
+    values, _, _ = counted("shipped")
+    for name, logit, found in (
+        ("half", (values[0] + values[1]) / 2, len(values) - 1),
+        ("none", values[-1] + 1, 0),
+    ):
+        content["threshold"] = float(1 / (1 + np.exp(-logit.astype(np.float64))))
+        torch.save(content, tmp_path / f"{name}.pt")
+        every = replace(every, classifier=str(tmp_path / f"{name}.pt"))
+        _, decided, notes = counted(name)
+        assert decided == {"class": "sing", "found": found, "excerpts": len(values)}
+        assert any("cannot show what drives the unit upwards" in n for n in notes) == (not found)

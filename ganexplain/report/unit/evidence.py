@@ -10,6 +10,7 @@ import numpy as np
 from ganexplain.artifacts.explanations import ExplanationMeta
 from ganexplain.artifacts.figures import Score
 from ganexplain.artifacts.prediction import Prediction, UnitPrediction
+from ganexplain.artifacts.responses import Decided
 from ganexplain.artifacts.selection import Selection
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.words import Words
@@ -28,7 +29,8 @@ class Evidence:
     `beyond` has the real excerpts that are strongest beyond the outputs, or is empty; of a search
     that fixed the outputs, `real` has them. `sharing` is what responses share with the outputs.
     `driven` contains `mel` and `response` of controls by name. `seeds` is the number of displayed
-    examples. `validation` is a test of them, and `prediction` its entry of the unit.
+    examples. `validation` is a test of them, and `prediction` its entry of the unit. `decided`
+    counts the decisions for the unit's class.
     """
 
     made: Mapping[str, np.ndarray]
@@ -43,6 +45,7 @@ class Evidence:
     seeds: int
     prediction: UnitPrediction | None = None
     validation: Prediction | None = None
+    decided: Decided | None = None
 
     @property
     def words(self) -> Words:
@@ -58,6 +61,11 @@ class Evidence:
     def upwards(self) -> bool:
         """Whether the search raised the response."""
         return self.meta.direction == "max"
+
+    @property
+    def absence(self) -> str:
+        """Why the real excerpts cannot show what drives the unit, or an empty string."""
+        return self.decided.absence(self.upwards) if self.decided else ""
 
     @property
     def extreme(self) -> str:

@@ -82,6 +82,10 @@ CONCLUSIONS: dict[str, dict[str, str]] = {
 }
 # For the search without the GAN, where it is worse by some measures, responses among them.
 DRIVES_LESS = "noise made for the neuron falls short of the examples by {worse}, not by everything"
+WITHOUT = (
+    "this says little: the real {many}, with which both are compared, do not have what drives the "
+    "neuron"
+)
 VOTES = "judges’ votes"
 STANDINGS = {"worse": "worse by", "alike": "as good by", "better": "better by"}
 
@@ -196,6 +200,8 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
             conclusion = sanity_conclusion(evidence, controls[name])
         else:
             conclusion = conclude(name, measures, evidence.words, count)
+            if conclusion and evidence.absence:
+                conclusion = evidence.words.fill(WITHOUT)
         found[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)
     return found
 
@@ -217,6 +223,8 @@ def sanity_conclusion(evidence: Evidence, control: Control) -> str:
         outcome = sanity_check(named, found, examples, control.examples or examples, real)
     if outcome in SILENT and evidence.selection.weakness:
         outcome = "unmoved"
+    elif outcome in (*SILENT, "unrelated") and evidence.absence:
+        outcome = "absent"
     strong, weak = percent(found.strong), percent(found.weak)
     missing = "" if evidence.upwards else " missing"  # judges are asked for any other class
     text = evidence.words.fill(

@@ -24,8 +24,8 @@ def judge_finding(judge: JudgeAgreement, examples: int, real: int, words: Words 
     if standing(apart, "high") != "worse":
         if judge.real_agreement < 0.5:
             return (
-                f"{words.perceives} it in few real {words.many} either: this judge is of little "
-                "use here"
+                f"{words.perceives} it in few real {words.many} either: its votes say little of "
+                "the examples"
             )
         if apart[0] < -TOO_FEW:
             shares = (

@@ -18,7 +18,9 @@ CLEAR = 0.6  # votes for real examples that drive the unit most, minus those tha
 SMALL = 0.25  # least relevant difference to the shuffled network
 SATURATED = 0.9  # a judge with more votes, or fewer than 1 minus this, for all is not discerning
 
-Outcome = Literal["network", "gan", "unrelated", "unmoved", "untold", "few", "unjudged", "open"]
+Outcome = Literal[
+    "network", "gan", "unrelated", "unmoved", "absent", "untold", "few", "unjudged", "open"
+]  # fmt: skip
 SILENT: tuple[Outcome, ...] = ("untold", "few", "unjudged", "open")  # the judges decide nothing
 BY_VOTES: tuple[Outcome, ...] = ("network", "gan", "unrelated")
 
@@ -30,6 +32,8 @@ CONCLUSIONS: dict[Outcome, str] = {
     "of those that drive it least",
     "unmoved": "this explanation shows the GAN, not the classifier: to real {many} the neuron "
     "hardly responds",
+    "absent": "nothing tells whether this explanation shows the classifier or the GAN: the network "
+    "itself does not find its class in any of the real {many}, or finds it in all",
     "untold": "the judges cannot tell whether this explanation shows the classifier or the GAN: "
     "the real {many} that drive the neuron most get {strong} of their votes, those that drive it "
     "least {weak}",

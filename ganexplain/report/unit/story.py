@@ -11,7 +11,15 @@ from ganexplain.ascent.match import MATCH
 from ganexplain.metrics.scores import SCORES
 from ganexplain.report.html.markup import Child, element
 from ganexplain.report.html.medium import medium_for
-from ganexplain.report.html.notation import capitalise, interval, number, ordinal, setting, spread
+from ganexplain.report.html.notation import (
+    capitalise,
+    interval,
+    number,
+    ordinal,
+    setting,
+    signed,
+    spread,
+)
 from ganexplain.report.unit.comparison import controls_table, judges_table
 from ganexplain.report.unit.decision import decision_lines
 from ganexplain.report.unit.evidence import Evidence
@@ -76,7 +84,26 @@ def _warnings(evidence: Evidence) -> list[str]:
         few.append(
             f"all real {evidence.words.many} are of one recording: what they share may be its own"
         )
-    return [*few, *evidence.selection.warnings, *met]
+    return [*_undriven(evidence), *few, *evidence.selection.warnings, *met]
+
+
+def _undriven(evidence: Evidence) -> list[str]:
+    """Say so if the chosen examples have less than half of the way to real responses.
+
+    A search beyond the outputs changes only part of the response, and is not measured by it.
+    """
+    real, start = (
+        float(np.mean(responses, dtype=np.float64))
+        for responses in (evidence.real["response"], evidence.made["start_response"])
+    )
+    made, sign = evidence.chosen.mean_response, 1 if evidence.upwards else -1
+    if evidence.meta.beyond or sign * (made - start) >= sign * (real - start) / 2:
+        return []
+    return [
+        f"the chosen setting hardly drives the neuron: a mean response of {signed(made)}, where "
+        f"the search began at {signed(start)} and real {evidence.words.many} have {signed(real)}; "
+        "give more --iterations or a higher --learning-rate"
+    ]
 
 
 def title(evidence: Evidence) -> str:
