@@ -104,7 +104,7 @@ def _excerpts(task: AlarmTask, number: int) -> np.ndarray:
     for recording in task.corpus.recordings:
         samples = int(read_duration(recording.path) * task.sound.sample_rate)
         starts = np.arange(0, max(samples - task.sound.samples, 0) + 1, task.hop)
-        without = task.without(recording, starts, number)
+        without = task.without(recording, starts, samples, number)
         places += [(recording.path, int(start)) for start in starts[without]]
     stream = random_stream(task.config.seed, "mixtures", number)
     found: list[np.ndarray] = []

@@ -151,7 +151,9 @@ class AlarmTask:
         rate, length = self.sound.sample_rate, self.sound.samples
         whole = cached_waveform(recording.path, rate, cache_directory(self.config.cache))
         starts = np.arange(0, max(len(whole) - length, 0) + 1, self.hop)
-        without = np.stack([self.without(recording, starts, number) for number in self.targets])
+        without = np.stack(
+            [self.without(recording, starts, len(whole), number) for number in self.targets]
+        )
         targets = np.array(self.targets)
         counts = np.zeros(len(self.classes), dtype=np.int64)
         counts[targets] = without.sum(axis=1)
@@ -167,13 +169,15 @@ class AlarmTask:
         begins, numbers, scores = (np.concatenate(part) for part in zip(*found, strict=True))
         return RecordingAlarms(begins, numbers, scores, counts, ())
 
-    def without(self, recording: Recording, starts: np.ndarray, number: int) -> np.ndarray:
-        """Whether excerpts at starts (M,) are known to be without a class."""
+    def without(
+        self, recording: Recording, starts: np.ndarray, length: int, number: int
+    ) -> np.ndarray:
+        """Whether excerpts at starts (M,) of `length` samples are known to be without a class."""
         rate, known = self.sound.sample_rate, self.corpus.classes
         if self.classes[number] not in known:
             return np.ones(len(starts), dtype=bool)
         label = known.index(self.classes[number])
-        end = (starts + self.sound.samples) / rate
+        end = np.minimum(starts + self.sound.samples, length) / rate
         return without_label(recording, label, starts / rate, end)
 
     def log_mel(self, waveform: np.ndarray) -> np.ndarray:
@@ -210,10 +214,14 @@ def without_label(
     recording: Recording, label: int, begin: np.ndarray, end: np.ndarray
 ) -> np.ndarray:
     """Whether spans (M,) of a recording, in seconds, are wholly labelled as other classes."""
-    others, own = np.zeros(len(begin)), np.zeros(len(begin))
-    for segment in recording.segments:
-        common = np.minimum(end, segment.end) - np.maximum(begin, segment.start)
-        (own if segment.label == label else others)[:] += np.maximum(common, 0)
+    own, others, labelled = np.zeros(len(begin)), np.zeros(len(begin)), begin
+    for segment in sorted(recording.segments, key=lambda each: each.start):
+        last = np.minimum(end, segment.end)
+        if segment.label == label:
+            own += np.maximum(last - np.maximum(begin, segment.start), 0)
+        else:  # what an earlier one labelled, too, counts once
+            others += np.maximum(last - np.maximum(labelled, segment.start), 0)
+            labelled = np.maximum(labelled, last)
     return (own == 0) & (others >= end - begin - OVERLAP_TOLERANCE)
 
 

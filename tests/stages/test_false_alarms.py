@@ -20,8 +20,9 @@ from support.recordings import noise, tone, write_sound
 import ganexplain
 from ganexplain.artifacts.false_alarms import FalseAlarms
 from ganexplain.attribution.alarm_groups import Counts, count_alarms
-from ganexplain.attribution.alarms import AlarmTask
+from ganexplain.attribution.alarms import AlarmTask, without_label
 from ganexplain.config import FalseAlarmsConfig
+from ganexplain.corpora.recordings import Recording, Segment
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.report.false_alarms import how_often
 from ganexplain.runs.progress import NullProgress
@@ -260,6 +261,29 @@ def test_a_bad_recording_is_skipped_throughout(folder: Path, tmp_path: Path, pla
         false_alarms(replace(config, skip_bad_files=False), tmp_path / "no", NullProgress())
 
 
+def test_labels_that_overlap_count_once(tmp_path: Path) -> None:
+    spans = ((0, 0.5), (0.1, 0.5), (1.5, 2.5), (0, 0.2), (1, 1.75))
+    recording = Recording(
+        Path("a.wav"), "test", [Segment(start, end, 0) for start, end in spans], tmp_path
+    )
+    begin = np.array([0.0, 0.0, 0.5, 1.0, 1.5])
+    end = np.array([0.5, 1.0, 1.0, 2.0, 2.6])
+    found = without_label(recording, 1, begin, end)
+    assert found.tolist() == [True, False, False, True, False]
+
+
+def test_a_recording_shorter_than_an_excerpt_counts_by_its_labels(tmp_path: Path) -> None:
+    for k in range(3):
+        write_sound(tmp_path / "field" / f"{k}.wav", noise(0.5, RATE), RATE)
+    labels = [(0.5, "none"), (0.4, "none"), (0.1, "bunting")]
+    path = manifest(tmp_path, [(f"{k}.wav", 0, *each) for k, each in enumerate(labels)])
+    (tmp_path / "their.py").write_text(CODE)
+    (tmp_path / "their.toml").write_text(NAMED)
+    task = AlarmTask.open(replace(settings(tmp_path), corpus=(str(path),)))
+    found = {each.path.name: task.listen(each).excerpts[1] for each in task.corpus.recordings}
+    assert found == {"0.wav": 1, "1.wav": 0, "2.wav": 0}
+
+
 def test_labels_of_other_names_are_noted(folder: Path, tmp_path: Path) -> None:
     path = manifest(folder, [("0.wav", 0, 4, "none"), ("1.wav", 0, 4, "Bunting")])
     config = replace(settings(folder, most=1, segments="1x1", generated=0), corpus=(str(path),))
@@ -317,6 +341,13 @@ def test_what_cannot_be_is_one_line(
     with pytest.raises(GanexplainError) as refused:
         false_alarms(replace(settings(folder), **change), tmp_path / "run", NullProgress())
     assert str(refused.value).startswith(message) and not (tmp_path / "run").exists()
+
+
+def test_a_hop_beyond_a_day_is_refused(folder: Path, command: Run, tmp_path: Path) -> None:
+    words = ("--corpus", folder / "field", "--model", f"{folder / 'their.py'}:bunting")
+    far = ("--hop-seconds", "1e18", "--out", tmp_path / "run")
+    done = command("false-alarms", *words, *far)
+    assert done.code == 2 and "--hop-seconds" in done.err and "86400" in done.err, done.err
 
 
 def test_pictures_are_refused(folder: Path, tmp_path: Path) -> None:
