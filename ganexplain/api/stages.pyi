@@ -457,7 +457,8 @@ def false_alarms(
         outputs: Type of the outputs of network: logits, probabilities, activations (units that are
             not classes), or auto (detected from the values).
         level: Activations: value of a unit above which it is an alarm.
-        hop_seconds: Seconds between excerpts; 0: one after the other.
+        hop_seconds: Seconds from the start of an excerpt to that of the next; 0: one after the
+            other. What the last whole excerpt leaves of a recording is not heard.
         segments: Segments of which a cause consists: columns x rows (times x bands).
         most: Number of alarms of each class that are explained, the highest scores of each
             recording first.

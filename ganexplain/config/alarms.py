@@ -15,6 +15,7 @@ from ganexplain.config.shared import (
     ReadsRecordings,
 )
 
+DAY = 86_400  # s
 EVERY = "all"  # as a class of `target`
 
 
@@ -44,7 +45,13 @@ class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
     )
     outputs: str = setting(OUTPUTS, "auto")
     level: float = setting("Activations: value of a unit above which it is an alarm.", 0.5)
-    hop_seconds: float = setting("Seconds between excerpts; 0: one after the other.", 0.0, 0)
+    hop_seconds: float = setting(
+        "Seconds from the start of an excerpt to that of the next; 0: one after the other. What "
+        "the last whole excerpt leaves of a recording is not heard.",
+        0.0,
+        0,
+        DAY,
+    )
     segments: str = setting(
         "Segments of which a cause consists: columns x rows (times x bands).", "8x16"
     )
