@@ -26,7 +26,8 @@ class Alarm:
     excerpt, of it without the cause, and of the cause alone, as written to a file and read;
     `silenced` says that the second is no alarm.
     `attenuation_db` is the smallest attenuation of the cause that ends the alarm, `elsewhere` the
-    share of 16 random places where the removal of as much ends it, too.
+    share of up to 16 random places where the removal of an area of the same shape ends it, too.
+    No place has a part of the cause; `elsewhere` is None if there is none, as of a wide cause.
     """
 
     excerpt: str
@@ -39,7 +40,7 @@ class Alarm:
     alone_score: float
     silenced: bool
     attenuation_db: float | None
-    elsewhere: float
+    elsewhere: float | None
 
 
 @dataclass(frozen=True)
@@ -189,10 +190,12 @@ class RecordingAlarms:
 class ExplainedAlarms:
     """Alarms (M) of a recording with the numbers of their classes, explained.
 
-    `weights` (M, B) are those of bands, `bands` (M, B) are true for those of the cause.
+    `weights` (M, B) are those of bands, `bands` (M, B) and `spans` (M, S) are true for those of the
+    cause.
     """
 
     alarms: tuple[Alarm, ...]
     numbers: np.ndarray
     weights: np.ndarray
     bands: np.ndarray
+    spans: np.ndarray

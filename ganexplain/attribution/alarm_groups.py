@@ -18,7 +18,7 @@ from ganexplain.artifacts.false_alarms import (
 )
 from ganexplain.attribution.alarm_sounds import GeneratedClass
 from ganexplain.attribution.alarms import AlarmTask
-from ganexplain.attribution.causes import Cause
+from ganexplain.attribution.causes import Cause, CauseSounds
 from ganexplain.audio.io import encode_flac, load_excerpt, read_duration
 from ganexplain.audio.round_trip import as_heard
 from ganexplain.audio.sonify import limit_peak
@@ -36,6 +36,7 @@ from ganexplain.report.false_alarms_page import (
 )
 
 SOUNDS = ("whole", "without", "alone", "softer")  # of a group, in the names of its files
+TICKS = 10**6  # a second, of the starts that are reported
 COMMON = 0.5  # share of the causes of a group that have a band
 
 
@@ -127,8 +128,10 @@ def explain_alarms(
         waveform = task.excerpt(path, start)
         heard = as_heard(waveform, task.sound.sample_rate)
         if task.margins(task.outputs(heard[None]))[0, number] > 0:
-            cause = task.finder(number).find(waveform)
-            alarms.append(_alarm(task, path, start, number, cause))
+            finder = task.finder(number)
+            cause = finder.find(waveform)
+            sounds = finder.sounds(waveform, cause.bands, cause.spans, cause.attenuation_db)
+            alarms.append(_alarm(task, path, start, number, cause, sounds))
             numbers.append(number)
             causes.append(cause)
         advance(1)
@@ -138,17 +141,21 @@ def explain_alarms(
         np.array(numbers, dtype=np.int64),
         np.array([cause.weights for cause in causes] or bands),
         np.array([cause.bands for cause in causes] or bands, dtype=bool),
+        np.array([cause.spans for cause in causes] or np.zeros((0, task.segments.spans)), bool),
     )
 
 
-def _alarm(task: AlarmTask, path: Path, start: int, number: int, cause: Cause) -> Alarm:
-    """The record of an alarm."""
-    outputs = task.outputs(np.stack([cause.whole, cause.removed, cause.alone]))
+def _alarm(
+    task: AlarmTask, path: Path, start: int, number: int, cause: Cause, sounds: CauseSounds
+) -> Alarm:
+    """The record of an alarm; its start has the digits that tell the sample."""
+    outputs = task.outputs(np.stack([sounds.whole, sounds.removed, sounds.alone]))
     scores = task.scores(outputs)[:, number].round(4)
-    begin, length = start / task.sound.sample_rate, task.sound.seconds
+    length = task.sound.seconds
+    begin = start * TICKS // task.sound.sample_rate / TICKS  # never behind the sample
     return Alarm(
-        excerpt=f"{path}@{f'{begin:.4f}'.rstrip('0').rstrip('.')}",
-        span_s=(round(begin, 4), round(begin + length, 4)),
+        excerpt=f"{path}@{f'{begin:.6f}'.rstrip('0').rstrip('.')}",
+        span_s=(begin, round(begin + length, 6)),
         is_whole=begin + length <= read_duration(path),
         score=float(scores[0]),
         bands_hz=task.segments.hertz(cause.bands),
@@ -161,9 +168,18 @@ def _alarm(task: AlarmTask, path: Path, start: int, number: int, cause: Cause) -
     )
 
 
+@dataclass(frozen=True)
+class FoundGroup:
+    """A group, and the bands (B,) and spans (S,) of the cause of its first alarm."""
+
+    record: AlarmGroup
+    bands: np.ndarray
+    spans: np.ndarray
+
+
 def group_alarms(
     task: AlarmTask, number: int, explained: Sequence[ExplainedAlarms]
-) -> list[AlarmGroup]:
+) -> list[FoundGroup]:
     """The alarms of a class by what causes them, the largest group first."""
     alarms = [
         alarm
@@ -173,9 +189,9 @@ def group_alarms(
     ]
     if not alarms:
         return []
-    weights, bands = (
+    weights, bands, spans = (
         np.concatenate([getattr(each, name)[each.numbers == number] for each in explained])
-        for name in ("weights", "bands")
+        for name in ("weights", "bands", "spans")
     )
     weights = weights * bands  # alarms without a cause are a group of their own
     labels = group_profiles(weights)
@@ -184,16 +200,15 @@ def group_alarms(
         rows = np.flatnonzero(labels == label)
         first = rows[most_central(weights[rows])]
         members = [alarms[first], *(alarms[k] for k in rows if k != first)]
-        groups.append(
-            AlarmGroup(
-                bands_hz=task.segments.hertz(bands[rows].mean(axis=0) >= COMMON),
-                recordings=len({split_seconds(each.excerpt)[0] for each in members}),
-                silenced=float(np.mean([each.silenced for each in members])),
-                alarms=tuple(members),
-                sounds=(),
-                edit=None,
-            )
+        record = AlarmGroup(
+            bands_hz=task.segments.hertz(bands[rows].mean(axis=0) >= COMMON),
+            recordings=len({split_seconds(each.excerpt)[0] for each in members}),
+            silenced=float(np.mean([each.silenced for each in members])),
+            alarms=tuple(members),
+            sounds=(),
+            edit=None,
         )
+        groups.append(FoundGroup(record, bands[first], spans[first]))
     return groups
 
 
@@ -208,7 +223,7 @@ class ClassFiles:
     def write(
         self,
         found: ClassAlarms,
-        groups: Sequence[AlarmGroup],
+        groups: Sequence[FoundGroup],
         edits: Sequence[EditedExcerpt | None],
         generated: GeneratedClass | None,
     ) -> ClassAlarms:
@@ -234,19 +249,20 @@ class ClassFiles:
         write_text(page, shown)
         return found
 
-    def _group(self, place: int, group: AlarmGroup, edit: EditedExcerpt | None) -> HeardGroup:
+    def _group(self, place: int, group: FoundGroup, edit: EditedExcerpt | None) -> HeardGroup:
         """Write the sounds of a group; what its part of the page needs."""
-        task, first = self.task, group.alarms[0]
+        task, first = self.task, group.record.alarms[0]
         path, _ = split_seconds(first.excerpt)
-        rate = task.sound.sample_rate
-        cause = task.finder(self.number).find(task.excerpt(path, round(first.span_s[0] * rate)))
-        waveforms = [cause.whole, cause.removed, cause.alone, cause.attenuated]
+        rate, softer = task.sound.sample_rate, first.attenuation_db
+        excerpt = task.excerpt(path, round(first.span_s[0] * rate))
+        heard = task.finder(self.number).sounds(excerpt, group.bands, group.spans, softer)
+        waveforms = [heard.whole, heard.removed, heard.alone, heard.softer]
         if edit:
             waveforms.append(load_excerpt(Path(edit.changed_sound), 0.0, task.sound.samples, rate))
         scores = task.scores(task.outputs(np.stack(waveforms)))[:, self.number]
         names = ["the alarm", "without the cause", "the cause alone", "the cause softer", "edited"]
-        if cause.attenuation_db is not None:
-            names[3] = f"the cause {cause.attenuation_db:g} dB softer"
+        if softer is not None:
+            names[3] = f"the cause {softer:g} dB softer"
         files = []
         for name, waveform in zip(SOUNDS, waveforms, strict=False):
             stem = f"{task.stem(self.number)}-{place}-{name}"
@@ -256,4 +272,4 @@ class ClassFiles:
             HeardSound(name, waveform, task.log_mel(waveform), float(score))
             for name, waveform, score in zip(names, waveforms, scores, strict=False)
         ]
-        return HeardGroup(replace(group, sounds=tuple(map(str, files)), edit=edit), sounds)
+        return HeardGroup(replace(group.record, sounds=tuple(map(str, files)), edit=edit), sounds)

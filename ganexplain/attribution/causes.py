@@ -28,7 +28,7 @@ from ganexplain.runs.machine import random_stream
 REMOVED_DB = 80.0  # attenuation of what is removed
 STEP_DB = 0.5  # of the weakest attenuation that is found
 BATCH = 16
-ELSEWHERE = 16  # random places where as much is removed
+ELSEWHERE = 16  # random places, at most, where an area of the same shape is removed
 
 Ranges = tuple[tuple[float, float], ...]
 
@@ -95,23 +95,26 @@ def _ranges(chosen: np.ndarray, edges: np.ndarray, decimals: int) -> Ranges:
 class Cause:
     """The bands (B,) and spans (S,) whose removal changes a decision; none if nothing does.
 
-    `weights` (B,) are those of all bands. `whole`, `removed` and `alone` are the waveforms (W,) of
-    the excerpt, of it without the cause and of the cause alone, as heard. `attenuation_db` is the
-    smallest attenuation of the cause that changes the decision, None if none does, and `attenuated`
-    the excerpt so softened. `elsewhere` is the share of places where the removal of as much changes
-    the decision, too.
+    `weights` (B,) are those of all bands. `attenuation_db` is the smallest attenuation of the cause
+    that changes the decision, None if none does. `elsewhere` is the share of other places where the
+    removal of an area of the same shape changes the decision, too; None if there are none.
     """
 
     bands: np.ndarray
     spans: np.ndarray
     weights: np.ndarray
-    cells: np.ndarray
+    attenuation_db: float | None
+    elsewhere: float | None
+
+
+@dataclass(frozen=True)
+class CauseSounds:
+    """Waveforms (W,) of an excerpt, without its cause, of the cause alone and softer, as heard."""
+
     whole: np.ndarray
     removed: np.ndarray
     alone: np.ndarray
-    attenuation_db: float | None
-    attenuated: np.ndarray
-    elsewhere: float
+    softer: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -135,20 +138,29 @@ class CauseFinder:
             lambda removed: self._without(gains, own.cells(bands, removed)), own.spans
         )
         cells = own.cells(bands, in_spans.removed)
-        attenuation = self._weakest(gains, cells) if cells.any() else None
-        softer = 0.0 if attenuation is None else attenuation
+        found = cells.any()
         return Cause(
-            bands, in_spans.removed, in_bands.weights, cells, self._heard(gains, 0.0 * cells),
-            self._heard(gains, REMOVED_DB * cells), self._heard(gains, REMOVED_DB * ~cells),
-            attenuation, self._heard(gains, softer * cells),
-            self._elsewhere(gains, cells) if cells.any() else 0.0,
+            bands, in_spans.removed, in_bands.weights,
+            self._weakest(gains, cells) if found else None,
+            self._elsewhere(gains, cells) if found else None,
         )  # fmt: skip
 
-    def _elsewhere(self, gains: Gains, cells: np.ndarray) -> float:
-        """The share of random shifts of cells (F, T) without which the decision changes."""
+    def sounds(
+        self, waveform: np.ndarray, bands: np.ndarray, spans: np.ndarray, by: float | None
+    ) -> CauseSounds:
+        """The sounds of a cause in a waveform (W,), which is softer by so many dB in the last."""
+        gains, cells = Gains(waveform, self.segments.view), self.segments.cells(bands, spans)
+        attenuations = (0.0 * cells, REMOVED_DB * cells, REMOVED_DB * ~cells, (by or 0.0) * cells)
+        return CauseSounds(*(self._heard(gains, each) for each in attenuations))
+
+    def _elsewhere(self, gains: Gains, cells: np.ndarray) -> float | None:
+        """The share of places beside cells (F, T) without which the decision changes."""
+        shifts = disjoint_shifts(cells)
+        if not len(shifts):
+            return None
         stream = random_stream(self.seed, "removal elsewhere")
-        shifts = [[int(stream.integers(1, n)) for n in cells.shape] for _ in range(ELSEWHERE)]
-        moved = np.stack([np.roll(cells, shift, (0, 1)) for shift in shifts])
+        chosen = stream.choice(shifts, min(ELSEWHERE, len(shifts)), replace=False)
+        moved = np.stack([np.roll(cells, shift, (0, 1)) for shift in chosen])
         return float((self._without(gains, moved) <= 0).mean())
 
     def _weakest(self, gains: Gains, cells: np.ndarray) -> float | None:
@@ -174,6 +186,13 @@ class CauseFinder:
     def _heard(self, gains: Gains, by: np.ndarray) -> np.ndarray:
         """The waveform (W,) softer by (F, T) dB, as heard."""
         return as_heard(_softer(gains, by[None])[0], self.sound.sample_rate)
+
+
+def disjoint_shifts(cells: np.ndarray) -> np.ndarray:
+    """The cyclic shifts (N, 2) of cells (F, T), bool, after which none of them is where one was."""
+    spectrum = np.fft.rfft2(cells)
+    common = np.fft.irfft2(np.abs(spectrum) ** 2, s=cells.shape)  # cells, for each shift
+    return np.argwhere(common < 0.5)
 
 
 @torch.no_grad()

@@ -201,4 +201,5 @@ def _cells(alarm: Alarm) -> list[str]:
         return [alarm.excerpt, number(alarm.score), NOTHING, "", "", "", ""]
     scores = (alarm.removed_score, alarm.alone_score)
     found = [alarm.excerpt, number(alarm.score), cause(alarm), *map(number, scores), softer]
-    return [*found, f"{percent(alarm.elsewhere)} of places"]
+    elsewhere = alarm.elsewhere
+    return [*found, "" if elsewhere is None else f"{percent(elsewhere)} of places"]

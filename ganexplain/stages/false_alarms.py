@@ -10,7 +10,6 @@ from typing import cast
 
 from ganexplain.artifacts.edits import EditedExcerpt
 from ganexplain.artifacts.false_alarms import (
-    AlarmGroup,
     ExplainedAlarms,
     FalseAlarms,
     RecordingAlarms,
@@ -19,6 +18,7 @@ from ganexplain.ascent.boundary import output_level
 from ganexplain.attribution.alarm_groups import (
     ClassFiles,
     Counts,
+    FoundGroup,
     chosen_alarms,
     count_alarms,
     explain_alarms,
@@ -244,11 +244,12 @@ class Generate:
 
 
 def _edits(
-    task: AlarmTask, number: int, groups: Sequence[AlarmGroup], out: Path, progress: Progress
+    task: AlarmTask, number: int, groups: Sequence[FoundGroup], out: Path, progress: Progress
 ) -> list[EditedExcerpt | None]:
     """The smallest edits of the first alarms of groups; none of networks without gradients."""
     settings = _edit_settings(task, number)
-    whole = [each.alarms[0].excerpt for each in groups if each.alarms[0].is_whole]
+    first = [each.record.alarms[0] for each in groups]
+    whole = [each.excerpt for each in first if each.is_whole]
     if settings is None or not whole:
         return []
     settings = replace(settings, start_from=tuple(whole))
@@ -259,7 +260,7 @@ def _edits(
         progress.note(f"{task.classes[number]}: no edits ({error})")
         return []
     edits = {each.excerpt: cast(EditedExcerpt, each) for each in found.excerpts}
-    return [edits.get(each.alarms[0].excerpt) for each in groups]
+    return [edits.get(each.excerpt) for each in first]
 
 
 def _edit_settings(task: AlarmTask, number: int) -> CounterfactualConfig | None:

@@ -13,7 +13,7 @@ import torch
 from support.recordings import noise, tone
 
 from ganexplain.attribution.alarms import class_margins
-from ganexplain.attribution.causes import CauseFinder, Segmentation
+from ganexplain.attribution.causes import CauseFinder, Segmentation, disjoint_shifts
 from ganexplain.attribution.smallest_removal import smallest_removal
 from ganexplain.audio.round_trip import as_heard
 from ganexplain.classifiers.prediction import decision_margin
@@ -60,16 +60,35 @@ def test_a_tone_is_found_where_it_is_and_softened_no_more_than_needed() -> None:
         return band_level(waveforms, 1000) - np.log(2000)
 
     segments = Segmentation.of(SOUND, 8, 16)
-    cause = CauseFinder(margins, SOUND, segments).find(sound)
+    finder = CauseFinder(margins, SOUND, segments)
+    cause = finder.find(sound)
+    sounds = finder.sounds(sound, cause.bands, cause.spans, cause.attenuation_db)
     ((low, high),) = segments.hertz(cause.bands)
     ((start, end),) = segments.seconds(cause.spans, 1.0)
     assert low < 1000 < high < 2 * low and 0.2 < start < end < 0.65
-    assert margins(cause.whole[None]) > 0 >= margins(cause.removed[None])
+    assert margins(sounds.whole[None]) > 0 >= margins(sounds.removed[None])
     assert cause.attenuation_db is not None
     assert 0 < cause.attenuation_db == round(2 * cause.attenuation_db) / 2 < 20
-    assert -0.2 < margins(cause.attenuated[None]) <= 0
-    louder = band_level(cause.alone[None], 1000) - band_level(cause.alone[None], 2000)
+    assert -0.2 < margins(sounds.softer[None]) <= 0
+    louder = band_level(sounds.alone[None], 1000) - band_level(sounds.alone[None], 2000)
     assert louder > 10  # what is left of all else is 80 dB softer
+
+
+def test_elsewhere_is_beside_the_cause_or_nowhere() -> None:
+    cells = np.zeros((6, 5), dtype=bool)
+    cells[1:3, 1:4], cells[4, 0] = True, True
+    apart = {
+        (down, along)
+        for down in range(6)
+        for along in range(5)
+        if not (np.roll(np.roll(cells, down, 0), along, 1) & cells).any()
+    }
+    assert {(int(a), int(b)) for a, b in disjoint_shifts(cells)} == apart and apart
+    assert not len(disjoint_shifts(np.ones((6, 5), dtype=bool)))
+    segments = Segmentation.of(SOUND, 1, 1)
+    loud = CauseFinder(lambda waves: waves.std(1) - 0.01, SOUND, segments)
+    cause = loud.find(noise(1.0, 8000).astype(np.float32))
+    assert cause.bands.all() and cause.elsewhere is None
 
 
 def test_the_bands_and_the_spans_cover_the_sound_without_gaps() -> None:
