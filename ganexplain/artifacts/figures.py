@@ -36,6 +36,15 @@ class Figures:
         """Mean share over the judges; None without judges."""
         return sum(self.judges.values()) / len(self.judges) if self.judges else None
 
+    def interval(self, key: str) -> tuple[float, float] | None:
+        """The interval of a score to show.
+
+        None without one, or where all resamples agree: that is no certainty, but too few examples
+        or settings to vary.
+        """
+        ends = self.intervals.get(key)
+        return ends if ends and ends[0] < ends[1] else None
+
     @classmethod
     def from_json(cls, fields: Fields) -> Figures:
         """The figures in the fields of a setting or a control; errors as `Fields`."""

@@ -184,7 +184,7 @@ def _setting(score: Score) -> list[str]:
 
 def _figures(figures: Figures, shown: Sequence[str], judges: Sequence[str]) -> list[str]:
     """Return the cells of a setting or of a control, some of which are empty for a control."""
-    values, bounds = figures.values, figures.intervals.get(shown[0])
+    values, bounds = figures.values, figures.interval(shown[0])
     interval = f"{_number(bounds[0])}-{_number(bounds[1])}" if bounds else ""
     scores = [_number(values[name]) if name in values else "" for name in shown]
     response = [f"{values[name]:.2f}" for name in RESPONSES]

@@ -63,7 +63,8 @@ def score_settings(
         if kind.rank:
             table[key], spread[key] = kind.rank(table), kind.rank(spread)
     for name, values in spread.items():
-        table[f"{name}_interval"] = _bounds(name, table[name], values, examples)
+        bounds = _bounds(name, table[name], values, examples)
+        table[f"{name}_interval"] = np.minimum(bounds, count) if SCORES[name].rank else bounds
     settings = {name: made[name] for name in SETTING}
     score = table[RULES[by]]
     return {

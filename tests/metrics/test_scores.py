@@ -33,6 +33,7 @@ from ganexplain.metrics.scores import (
     composite,
 )
 from ganexplain.metrics.transport import sliced_distances
+from ganexplain.selection.ranking import score_settings
 
 rng = np.random.default_rng(0)
 
@@ -241,6 +242,20 @@ def test_nearest_real_is_an_rms_in_nat() -> None:
     real = examples(4)
     made = Examples(real.mel + 0.25, real.response, real.features)
     assert Comparison(made, real).scores()["nearest_real"] == pytest.approx(0.25, abs=0.02)
+
+
+def test_the_interval_of_a_mean_rank_is_within_the_ranks() -> None:
+    stream = np.random.default_rng(0)
+    made = {
+        "learning_rate": np.array([0.1, 0.01]), "prior_weight": np.zeros(2),
+        "iterations": np.array([5, 5]), "mel": stream.normal(size=(2, 3, 4, 6)),
+        "response": stream.normal(size=(2, 3)), "features": stream.normal(size=(2, 3, 2)),
+        "latent": stream.normal(size=(2, 3, 2)),
+    }  # fmt: skip
+    real = Examples(made["mel"][0] + 1, made["response"][1] + 1, made["features"][0])
+    table = score_settings(made, real, "composite", 0, np.empty((2, 0)))
+    ends = table["composite_interval"]
+    assert ends.min() >= 1 and ends.max() <= 2
 
 
 def test_the_composite_is_a_mean_rank() -> None:

@@ -321,6 +321,14 @@ def test_examples_that_do_not_drive_the_neuron_are_called_so(tmp_path: Path) -> 
         assert ("the chosen setting hardly drives the neuron" in page) == called
 
 
+def test_an_interval_of_no_width_is_not_shown(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    chosen = artifacts.selection["configurations"][0]
+    for end, shown in ((2.0, True), (1.5, False)):
+        chosen["fid_response_interval"] = [1.5, end]
+        assert ("95 % interval 1.50 to" in artifacts.report(f"report {end}")) == shown
+
+
 def test_controls_and_judges_are_told_in_words(complete: Artifacts) -> None:
     text = complete.report()
     cells = [e.text for e in Elements(text).of("td")]

@@ -72,7 +72,7 @@ def _columns(evidence: Evidence) -> list[str]:
 def _cell(figures: Figures, key: str) -> Child:
     if key not in figures.values:
         return DASH
-    ends = figures.intervals.get(key)
+    ends = figures.interval(key)
     more: Child = element("span", interval(ends), class_="detail") if ends else ""
     return element("span", number(figures.values[key]), " ", more)
 

@@ -113,7 +113,7 @@ def _scores(selection: Selection) -> tuple[list[str], list[list[object]]]:
     def measured(found: Figures) -> Iterator[object]:
         yield from (found.values.get(key, "") for key in keys)
         for key in ends:
-            yield from found.intervals.get(key, ("", ""))
+            yield from (found.interval(key) or ("", ""))
         yield from (found.judges.get(name, "") for name in judges)
 
     header = ["examples", *SETTING, "rank", "tied", *keys]

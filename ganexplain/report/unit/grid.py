@@ -125,7 +125,7 @@ def marks(evidence: Evidence) -> dict[int, str]:
 
 
 def _label(score: Score, title: str, key: str, value: float | None, evidence: Evidence) -> str:
-    ends = score.figures.intervals.get(key)
+    ends = score.figures.interval(key)
     text = number(value) if value is not None else "none"
     text += f", 95 % interval {interval(ends)}" if ends else ""
     return (

@@ -109,7 +109,7 @@ def rank_text(score: Score, evidence: Evidence) -> str:
 
 def score_text(figures: Figures, key: str) -> str:
     """Return a score with its 95 % interval, if it has one."""
-    ends = figures.intervals.get(key)
+    ends = figures.interval(key)
     return number(figures.values[key]) + (f" ({interval(ends)})" if ends else "")
 
 

@@ -152,7 +152,7 @@ def _answer(evidence: Evidence) -> list[tuple[str, Child]]:
 
 def _scored(evidence: Evidence) -> str:
     figures, key = evidence.chosen.figures, evidence.selection.by
-    ends = figures.intervals.get(key)
+    ends = figures.interval(key)
     more = f" (95 % interval {interval(ends)})" if ends else ""
     return f"{evidence.kind.title} {number(figures.values[key])}{more}"
 
