@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import ctypes
 import errno
+import glob
 import hashlib
 import io
 import json
@@ -72,7 +73,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Make a temporary folder beside `path`; it replaces `path` if the block does not fail.
 
-    Raises GanexplainError if the disk is full or the folder cannot be written.
+    An earlier one is deleted, and what killed processes have left of some, when the new one is
+    there. Raises GanexplainError if the disk is full or the folder cannot be written.
     """
     path = path.resolve()  # a link stays one
     temporary = _temporary(path)
@@ -80,8 +82,10 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary.mkdir(parents=True)
         yield temporary
         if path.exists():
-            shutil.rmtree(path)
+            path.replace(_temporary(path))
         temporary.replace(path)
+        for left in path.parent.glob(_temporary_pattern(path)):
+            shutil.rmtree(left)
     except OSError as error:
         raise GanexplainError(_disk_message(path, error)) from error
     finally:
@@ -91,7 +95,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 def _temporary(path: Path) -> Path:
     """An unused name beside `path` for what is to be renamed to it."""
     token = f".{secrets.token_hex(4)}{UNFINISHED}"
-    return path.with_name(f".{truncate_name(path.name, LONGEST - 1 - len(token))}{token}")
+    return path.with_name(f"{_temporary_stem(path, len(token))}{token}")
+
+
+def _temporary_pattern(path: Path) -> str:
+    """The pattern of such names."""
+    token = f".{'[0-9a-f]' * 8}{UNFINISHED}"
+    return glob.escape(_temporary_stem(path, 9 + len(UNFINISHED))) + token
+
+
+def _temporary_stem(path: Path, room: int) -> str:
+    return f".{truncate_name(path.name, LONGEST - 1 - room)}"
 
 
 def _flush_to_disk(stream: IO[bytes]) -> None:

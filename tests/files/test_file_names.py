@@ -97,6 +97,32 @@ def test_what_a_killed_process_left_of_a_long_name_goes(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("renames", [0, 1])
+def test_a_folder_that_is_replaced_is_on_disk_whenever_the_process_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    done = 0
+
+    def killed(self: Path, target: Path) -> Path:
+        nonlocal done
+        done += 1
+        if done > renames:
+            raise KeyboardInterrupt
+        return self.rename(target)
+
+    def write(text: str) -> None:
+        with atomic.atomic_folder(tmp_path / "files") as folder:
+            (folder / "a").write_text(text)
+
+    write("1")
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        write("2")
+    assert [path.read_text() for path in tmp_path.rglob("a")] == ["1"]
+    write("3")
+    assert [path.read_text() for path in tmp_path.rglob("a")] == ["3"]
+
+
 # --- file systems that lack something -----------------------------------------------------
 
 
