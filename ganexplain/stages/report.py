@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from ganexplain.audio.sonify import make_sounds
 from ganexplain.config import ReportConfig
 from ganexplain.files.atomic import file_hash, write_bytes, write_text
 from ganexplain.report.unit.evidence import Evidence
-from ganexplain.report.unit.export import README, check_export, export_page
+from ganexplain.report.unit.export import check_export, export_files, export_page
 from ganexplain.report.unit.index import UnitLine, render_index, unit_line
 from ganexplain.report.unit.page import render
 from ganexplain.report.unit.provenance import provenance
@@ -126,9 +127,9 @@ class UnitPages:
         return unit.inputs
 
     def files(self, part: PagePart, written: WrittenPage | None = None) -> list[Path]:
-        """The page of a unit, and the last file of its export."""
+        """The page of a unit, and the files of its export."""
         page, export = self.out / part.folder / "report.html", self.config.export
-        return [page, *([Path(export) / part.folder / README] if export else [])]
+        return [page, *(export_files(Path(export) / part.folder, page) if export else [])]
 
     def __call__(self, part: PagePart, progress: Progress) -> WrittenPage:
         """Write the page of a unit."""
@@ -138,9 +139,10 @@ class UnitPages:
         sounds, heard = _sounds(evidence, config, progress, _label(unit))
         sources = provenance(evidence, config, self.inputs(unit), part.hashes)
         content = build_page(evidence, sounds, heard, sources)
-        if config.export:
-            export_page(Path(config.export) / unit.name, content, evidence.selection, progress)
         page, path = render(content).encode(errors="backslashreplace"), self.files(part)[0]
+        if config.export:
+            folder, digest = Path(config.export) / unit.name, hashlib.sha256(page).hexdigest()
+            export_page(folder, content, digest, evidence.selection, progress)
         write_bytes(path, page)
         if len(page) > LARGE:
             progress.note(f"{path}: {len(page) / 1e6:.0f} MB; fewer --heard make it smaller")

@@ -18,6 +18,7 @@ from support.report_artifacts import HOSTILE, SHOWN, Artifacts
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.report.html.medium import Spectrograms, medium_for
+from ganexplain.report.unit.export import check_export, export_files
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.report import write_report
 
@@ -119,6 +120,33 @@ def test_a_finished_report_is_exported_by_resume(
     assert (tmp_path / "files" / "README.md").is_file()
     write_report(config, out, progress := NullProgress(), resume=True)
     assert progress.notes == [f"{out}: was done before; --overwrite computes it again"]
+
+
+def test_the_export_of_another_report_or_half_of_one_is_not_done_before(
+    artifacts: Artifacts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Spectrograms, "png", lambda self, one: b"PNG")
+    own, folder = tmp_path / "own", tmp_path / "files"
+    config = replace(artifacts.write(), heard=0, examples=1, export=str(folder))
+    page = write_report(config, own, NullProgress())
+    write_report(replace(config, examples=2), tmp_path / "other", NullProgress(), resume=True)
+    count = len(lines_of(folder / "examples.csv"))
+    write_report(config, own, NullProgress(), resume=True)
+    assert len(lines_of(folder / "examples.csv")) < count
+    assert all(file.is_file() for file in export_files(folder, page))
+    (folder / "real" / "1.png").unlink()
+    assert not all(file.is_file() for file in export_files(folder, page))
+
+
+def test_files_of_the_user_in_an_export_are_not_deleted(
+    exported: tuple[Artifacts, Path, Elements], tmp_path: Path
+) -> None:
+    own = exported[1] / "real" / "figure.svg"
+    check_export(exported[1], tmp_path, [""], True)
+    own.write_text("mine")
+    with pytest.raises(UsageError, match=r"figure.svg: is of no export; move it, or name another"):
+        check_export(exported[1], tmp_path, [""], True)
+    own.unlink()
 
 
 def test_a_folder_of_other_files_is_left_alone(artifacts: Artifacts, tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import soundfile as sf
@@ -11,7 +13,13 @@ import soundfile as sf
 from ganexplain.artifacts.figures import SETTING, Figures
 from ganexplain.artifacts.selection import Selection
 from ganexplain.errors import UsageError
-from ganexplain.files.atomic import atomic_folder, write_bytes, write_table, write_text
+from ganexplain.files.atomic import (
+    atomic_folder,
+    file_hash,
+    write_bytes,
+    write_table,
+    write_text,
+)
 from ganexplain.files.bounded import read_text
 from ganexplain.report.html.panels import Excerpt, Row
 from ganexplain.report.unit.page import Page
@@ -21,6 +29,7 @@ README, EXAMPLES, SCORES = "README.md", "examples.csv", "scores.csv"
 LONGEST_README = 2**20  # bytes that are read
 MARK = "The files of a page that `ganexplain report` made."
 OF_EXAMPLES = ("folder", "number", "origin", "start_s", "response", "picture")
+SOUND_FILES = ("sound", "resynth")  # columns behind them
 TABLES = f"""\
 - `{EXAMPLES}`: a line for each example: the seed or the recording that it is from, where it starts
   there in seconds, its response, and its files.
@@ -51,6 +60,10 @@ def check_export(folder: Path, out: Path, units: Iterable[str], replaces: bool) 
             if not (earlier and replaces):
                 way = "add --overwrite or name another" if earlier else "name another"
                 raise UsageError(f"--export {target}: not empty; {way}")
+            own_files = set(_listed(target))
+            for file in target.rglob("*"):
+                if not (file.is_dir() or file in own_files or file.name.startswith(".")):
+                    raise UsageError(f"--export {file}: is of no export; move it, or name another")
 
 
 def _is_export(folder: Path) -> bool:
@@ -60,10 +73,34 @@ def _is_export(folder: Path) -> bool:
         return False
 
 
-def export_page(folder: Path, page: Page, selection: Selection, progress: Progress) -> None:
+def export_files(folder: Path, page: Path) -> list[Path]:
+    """The files of the export of the page in a file; one that does not exist without such."""
+    missing = folder / f"{README} of {page.name}"
+    try:
+        if file_hash(page) not in read_text(folder / README, LONGEST_README):
+            return [missing]
+    except (OSError, ValueError, UsageError):
+        return [missing]
+    return _listed(folder)
+
+
+def _listed(folder: Path) -> list[Path]:
+    """The files of an export by its table of examples."""
+    files = [folder / name for name in (README, EXAMPLES, SCORES)]
+    with suppress(OSError, ValueError, csv.Error):
+        for line in csv.DictReader(io.StringIO(read_text(folder / EXAMPLES))):
+            names = (line.get(column) for column in ("picture", *SOUND_FILES))
+            files += [folder / name for name in names if name]
+    return files
+
+
+def export_page(
+    folder: Path, page: Page, digest: str, selection: Selection, progress: Progress
+) -> None:
     """Write the examples of a page and the scores of its selection, everything or nothing.
 
-    Raises GanexplainError if the folder cannot be written.
+    `digest` is the SHA-256 of the page's file, by which `export_files` knows it. Raises
+    GanexplainError if the folder cannot be written.
     """
     rows = [*page.compared, *page.others]
     progress.start("files", sum(len(row.excerpts) for row in rows))
@@ -73,10 +110,10 @@ def export_page(folder: Path, page: Page, selection: Selection, progress: Progre
             for number, excerpt in enumerate(row.excerpts, 1):
                 lines.append(_write_example(made, row.kind, number, excerpt, page))
                 progress.advance()
-        sounds = ("sound", "resynth")[: max(map(len, lines)) - len(OF_EXAMPLES)]
+        sounds = SOUND_FILES[: max(map(len, lines)) - len(OF_EXAMPLES)]
         write_table(made / EXAMPLES, [*OF_EXAMPLES, *sounds], lines)
         write_table(made / SCORES, *_scores(selection))
-        write_text(made / README, _readme(page, rows))
+        write_text(made / README, _readme(page, digest, rows))
 
 
 def _write_example(
@@ -128,11 +165,12 @@ def _scores(selection: Selection) -> tuple[list[str], list[list[object]]]:
     return header + [f"judge {name}" for name in judges], lines
 
 
-def _readme(page: Page, rows: Sequence[Row]) -> str:
+def _readme(page: Page, digest: str, rows: Sequence[Row]) -> str:
     folders = [f"- `{row.kind}/`: {row.heading}: {row.setting}." for row in rows]
     warnings = ["", "Read with care:", "", *(f"- {text}" for text in page.warnings)]
     lines = [
-        f"# {page.title}", "", MARK, "", page.verdict, "", TABLES.rstrip(), *folders, "", PICTURES,
+        f"# {page.title}", "", MARK, f"SHA-256 of the page: {digest}", "",
+        page.verdict, "", TABLES.rstrip(), *folders, "", PICTURES,
         *([SOUNDS] if page.playable else []), *(warnings if page.warnings else []),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
