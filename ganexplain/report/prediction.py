@@ -16,6 +16,7 @@ from ganexplain.artifacts.prediction import (
 from ganexplain.metrics.prediction import DIFFICULTIES
 from ganexplain.report.tables import aligned
 
+START = "start"  # the set of samples before the search
 HEADLINE, BEYOND = "random", "beyond_random"  # difficulties of a sentence
 WIDTH = 100  # characters of a line
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -35,7 +36,9 @@ LEGEND = (  # for `Words.fill`
 )
 SUMMARY = (GENERATED, "real", OTHER)  # sets in the rows of units
 # Names of sets in sentences, for `Words.fill`.
-NAMES = {"real": "real {many}", OTHER: "another unit’s {whole}s"}
+NAMES = {
+    "real": "real {many}", OTHER: "another unit’s {whole}s", START: "samples before the search",
+}  # fmt: skip
 
 
 def prediction_sentence(
@@ -55,14 +58,34 @@ def prediction_sentence(
     )
     parts = [
         f"With these {words.whole}s alone, {_who(found, encoder)} tells in "
-        f"{_percent(own[HEADLINE])} of pairs which of {pair} excites the unit more"
+        f"{_percent(own[HEADLINE])} of pairs{_between(own[HEADLINE])} "
+        f"which of {pair} excites the unit more"
     ]
     for name, title in NAMES.items():
         if HEADLINE in sets.get(name, {}):
             parts.append(f"{words.fill(title)}: {_percent(sets[name][HEADLINE])}")
     if BEYOND in own:
         parts.append(f"beyond the decision: {_percent(own[BEYOND])}")
-    return "; ".join(parts) + "."
+    return " ".join(["; ".join(parts) + ".", *_limits(own[HEADLINE], sets.get(START, {}))])
+
+
+def _between(pair: PairShare) -> str:
+    """Return the 95 % interval of a share in brackets, if it has one."""
+    if pair.interval is None:
+        return ""
+    low, high = (f"{100 * end:.0f}" for end in pair.interval)
+    return f" ({low} to {high} %)"
+
+
+def _limits(own: PairShare, start: Mapping[str, PairShare]) -> list[str]:
+    """Return sentences on what a share does not show: that it is no chance, or of the search."""
+    found = []
+    if own.interval and own.interval[0] <= 0.5 <= own.interval[1]:
+        found.append("This may be chance: the interval contains 50 %.")
+    before = start.get(HEADLINE)
+    if before and (before.share >= own.share or (before.difference and before.difference[1] >= 0)):
+        found.append("That the search adds to it is not shown: samples before it may do as well.")
+    return found
 
 
 def _who(found: Prediction, encoder: str) -> str:

@@ -40,10 +40,26 @@ def prediction(*units: Shares, layers: dict[str, Shares] | None = None) -> Predi
 def test_a_sentence_compares_the_examples_with_real_ones_and_another_unit() -> None:
     found = shares(generated=0.87, real=0.91, other_unit=0.8)["judge"]
     assert prediction_sentence(prediction(), "judge", found) == (
-        "With these sounds alone, another network (judge) tells in 87 % of pairs which of two new "
-        "excerpts excites the unit more; real excerpts: 91 %; another unit’s sounds: 80 %; beyond "
-        "the decision: 64 %."
+        "With these sounds alone, another network (judge) tells in 87 % of pairs (40 to 100 %) "
+        "which of two new excerpts excites the unit more; real excerpts: 91 %; another unit’s "
+        "sounds: 80 %; beyond the decision: 64 %. This may be chance: the interval contains 50 %."
     )
+
+
+def test_a_search_that_is_not_shown_to_help_is_called_so() -> None:
+    """Of 80 %: 70 % before the search, whose difference is known to 0.05, and three others."""
+    for before, ends, shown in (
+        (0.7, (-0.15, -0.05), True),
+        (0.7, (-0.3, 0.1), False),
+        (0.82, (-0.1, 0.14), False),
+        (0.82, None, False),
+    ):
+        pairs = {"generated": PairShare(0.8, (0.75, 0.85)), "start": PairShare(before, None, ends)}
+        sets = {name: {"random": pair} for name, pair in pairs.items()}
+        said = prediction_sentence(prediction(), "judge", sets)
+        assert f"samples before the search: {100 * before:.0f} %" in said
+        assert ("That the search adds to it is not shown" in said) == (not shown)
+        assert "chance" not in said
 
 
 def test_units_of_a_layer_have_a_row_each() -> None:
