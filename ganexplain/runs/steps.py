@@ -43,8 +43,10 @@ class Step:
             for own, option in self.options.items():
                 error.args = (str(error).replace(f"--{own} ", f"--{option} "),)
             raise
-        units = [each for each in folder.iterdir() if each.is_dir()] or [folder]
-        return all((unit / self.output).is_file() for unit in units)
+        if (folder / self.output).is_file():
+            return True
+        units = [each for each in folder.iterdir() if each.is_dir()]
+        return bool(units) and all((unit / self.output).is_file() for unit in units)
 
     def run(
         self, out: Path, progress: Progress, overwrite: bool, resume: bool, time: str = ""

@@ -10,6 +10,7 @@ import pytest
 
 from ganexplain.config import TrainGanConfig
 from ganexplain.runs import directory, record
+from ganexplain.runs.steps import Step
 
 
 class Writer:
@@ -53,3 +54,12 @@ def test_without_it_metrics_are_lines_alone(
         run.metric(step=1, generator=1.5)
     assert not (tmp_path / "run" / "tensorboard").exists()
     assert (tmp_path / "run" / "metrics.jsonl").read_text() == '{"step": 1, "generator": 1.5}\n'
+
+
+def test_a_stage_with_its_folder_is_done(tmp_path: Path) -> None:
+    step = Step("train-gan", print, "", "gan.pt", config=TrainGanConfig(corpus=()))
+    with directory.RunDirectory(tmp_path / "train-gan", step.name, step.config) as run:
+        (run.path / "tensorboard").mkdir(exist_ok=True)
+    assert not step.is_done(tmp_path)
+    (run.path / "gan.pt").touch()
+    assert step.is_done(tmp_path)
