@@ -12,6 +12,7 @@ from ganexplain.api.records import Page
 from ganexplain.api.runs import Run
 from ganexplain.api.units import Explanation, Responses, Selection
 from ganexplain.artifacts.explanations import read_explanations
+from ganexplain.artifacts.plan import read_plan
 from ganexplain.artifacts.selection import read_selection
 from ganexplain.config import SelectConfig
 from ganexplain.files.atomic import Document, read_json
@@ -74,6 +75,8 @@ class WholeRun(Run[PathLike[str]]):
         return self.page._repr_html_()
 
     def _stage(self, name: str, file: str) -> tuple[Path, None, list[Path]]:
-        """The folder of a stage, no settings, and its files of each unit."""
-        folder = self.out / name
-        return folder, None, sorted(folder.glob(f"*/{file}")) or [folder / file]
+        """The folder of a stage, no settings, and its files of each unit in the search's order."""
+        folder, targets = self.out / name, read_plan(self.out / "explain").targets
+        units = (unit for each in targets for unit in (each.name, each.unit.file_name))
+        paths = [folder / unit / file for unit in dict.fromkeys(units)]
+        return folder, None, [path for path in paths if path.is_file()] or [folder / file]

@@ -11,8 +11,13 @@ import torch
 from support.picture_run import picture_run
 
 import ganexplain
+from ganexplain.api.whole import WholeRun
+from ganexplain.artifacts.plan import Plan, SearchTarget
 from ganexplain.ascent import expected_training
 from ganexplain.classifiers.checkpoint import load_classifier
+from ganexplain.files.atomic import write_json
+from ganexplain.networks.readings import parse_reading
+from ganexplain.networks.units import Unit
 
 
 def test_a_module_goes_from_files_to_a_page(
@@ -34,3 +39,20 @@ def test_a_module_goes_from_files_to_a_page(
     assert whole.page.result.name == "report.html" and "<iframe" in whole._repr_html_()
     assert list(whole.figures) == ["explain", "report", "responses", "select", "validate"]
     assert any(line.startswith("5 stages") for line in whole.notes)
+
+
+def test_units_are_in_the_order_of_the_search(tmp_path: Path) -> None:
+    targets = tuple(SearchTarget(Unit("fc9", parse_reading(str(k))), "max") for k in range(12))
+    (tmp_path / "explain").mkdir()
+    write_json(tmp_path / "explain" / "plan.json", Plan(targets, (0, 1)).to_json())
+    for target in targets:
+        for stage, unit, file in (
+            ("explain", target.name, "explanations.npz"),
+            ("responses", target.unit.file_name, "responses.npz"),
+        ):
+            (tmp_path / stage / unit).mkdir(parents=True)
+            (tmp_path / stage / unit / file).touch()
+    whole = WholeRun(tmp_path, None, tmp_path / "report" / "report.html", ())
+    assert [path.parent.name for path in whole.explanation.result] == [t.name for t in targets]
+    folders = [path.parent.name for path in whole.responses.result]
+    assert folders == [t.unit.file_name for t in targets]
