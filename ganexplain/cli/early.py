@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from ganexplain.config import STAGES
+from ganexplain.config import STAGES, RunConfig
 from ganexplain.runs.distributed import rank_and_world_size
 from ganexplain.runs.lock import check_new
 from ganexplain.runs.steps import check_new_way
@@ -35,4 +35,4 @@ def refuse_early(
     if command in STAGES:
         check_new(out, command, resume is not None)
     elif command in ("run", "demo"):
-        check_new_way(out, STAGES)
+        check_new_way(out, RunConfig.STAGES)

@@ -30,6 +30,9 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
     """
 
     NEEDS_NETWORK: ClassVar[bool] = False
+    STAGES: ClassVar[tuple[str, ...]] = (
+        "train-classifier", "train-gan", "responses", "explain", "select", "validate", "report",
+    )  # fmt: skip
 
     corpus: tuple[str, ...] = setting(
         "Recordings: any folder of sound files, a folder in the Jamendo layout (audio, labels, "

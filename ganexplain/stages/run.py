@@ -113,7 +113,7 @@ def run(
     searched: ExplainConfig = next(step.config for step in way if step.name == "explain")
     check_settings(searched)
     if not (overwrite or resume):
-        check_new_way(out, [step.name for step in WAY])
+        check_new_way(out, RunConfig.STAGES)
     for note in notes_on(corpus):
         progress.note(note)
     todo = list(way)

@@ -21,8 +21,16 @@ import torch
 
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier, write_classifier
 from ganexplain.classifiers.svdnet import SVDNet
+from ganexplain.cli.early import refuse_early
 from ganexplain.cli.errors import one_line_errors
-from ganexplain.config import ExplainConfig, LabelStemsConfig, TrainClassifierConfig, toml_text
+from ganexplain.config import (
+    DemoConfig,
+    ExplainConfig,
+    LabelStemsConfig,
+    RunConfig,
+    TrainClassifierConfig,
+    toml_text,
+)
 from ganexplain.errors import DISK_FULL, GanexplainError, UsageError
 from ganexplain.files import atomic
 from ganexplain.files.arrays import (
@@ -39,6 +47,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end, front_end_from_dict
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.steps import check_new_way
+from ganexplain.stages.run import WAY
 
 ARRAYS = {
     "mel": np.arange(24, dtype=np.float32).reshape(2, 3, 4),
@@ -605,6 +614,18 @@ def test_file_in_place_of_the_run_directory_is_named(tmp_path: Path) -> None:
         check_new_way(tmp_path / "run" / "below", ["responses"])
     check_new_way(tmp_path / "new" / "below", ["responses"])
     assert names_in(tmp_path) == ["run"]
+
+
+def test_a_stage_that_run_does_not_have_does_not_stand_in_its_way(tmp_path: Path) -> None:
+    assert tuple(step.name for step in WAY) == RunConfig.STAGES
+    for stage in ("predict", "select"):
+        (tmp_path / stage).mkdir()
+        (tmp_path / stage / "a.csv").touch()
+        (tmp_path / stage / "run.json").write_text(f'{{"stage": "{stage}", "state": "done"}}')
+        if stage == "predict":
+            refuse_early("demo", DemoConfig(), tmp_path, resume=False)
+    with pytest.raises(UsageError, match="contains an earlier run"):
+        refuse_early("demo", DemoConfig(), tmp_path, resume=False)
 
 
 def test_run_directory_may_be_a_link_to_another_disk(tmp_path: Path) -> None:
