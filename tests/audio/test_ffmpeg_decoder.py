@@ -99,6 +99,17 @@ def test_a_length_that_is_not_that_of_the_sound_is_not_compared(
     assert read_duration(stand_in(AU, HEADER.format("9.00") + more, "exit 0")) == 1.0
 
 
+def test_a_video_that_lasts_longer_than_its_sound_is_reported(
+    stand_in: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    video = "[info]   Stream #0:1: Video: h264, yuv420p\n"
+    assert read_duration(stand_in(AU, HEADER.format("1.20") + video, "exit 0")) == 1.0
+    assert not caplog.records
+    path = stand_in(AU, HEADER.format("2.00") + video, "exit 0")
+    assert read_duration(path) == 1.0
+    assert f"{path}: lasts 2.00 s by its header, its sound 1.00 s" in caplog.text
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.demuxer)
 def test_without_ffmpeg_the_error_says_that_it_is_needed(
     kind: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

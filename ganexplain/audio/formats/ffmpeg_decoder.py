@@ -7,6 +7,7 @@ sound is compared with that in the header.
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import struct
@@ -31,6 +32,7 @@ MESSAGE = re.compile(r"^(?:\[[^\]]+ @ \w+\] )?\[(error|fatal|panic|warning)\] (.
 DURATION = re.compile(r"\[info\]\s+Duration: (\d+):(\d\d):(\d\d\.\d+)")
 VIDEO = re.compile(r"\[info\]\s+Stream #\S+ Video: (?!.*\(attached pic\))")
 ESTIMATED = "Estimating duration"
+LOGGER = logging.getLogger("ganexplain")
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,13 @@ class Decoder:
         self._check_status()
         log, there = self._messages(), self.position / self.samplerate
         claimed = claimed_seconds(log)
-        if claimed and claimed > there + SHORTFALL:
+        if claimed and claimed > there + SHORTFALL and VIDEO.search(log):
+            LOGGER.warning(
+                "%s: lasts %.2f s by its header, its sound %.2f s; if it is not the pictures that "
+                "last longer, it is cut off: get it again",
+                self.path, claimed, there,
+            )  # fmt: skip
+        elif claimed and claimed > there + SHORTFALL:
             raise BadFile(
                 f"{self.path}: is cut off or damaged: its header says {claimed:.2f} s, and "
                 f"{there:.2f} s can be decoded; get it again, or leave it out"
@@ -200,9 +208,9 @@ def arguments(path: Path, kind: DecodedKind) -> list[str]:
 
 
 def claimed_seconds(log: str) -> float | None:
-    """The length in the header of a file of sound alone; None where it is unknown."""
+    """The length in the header of a file, of sound or video; None where it is unknown."""
     found = DURATION.search(log)
-    if found is None or ESTIMATED in log or VIDEO.search(log):
+    if found is None or ESTIMATED in log:
         return None
     hours, minutes, seconds = found.groups()
     return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
