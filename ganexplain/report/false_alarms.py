@@ -37,9 +37,9 @@ def _class_lines(found: ClassAlarms) -> list[str]:
 def how_often(found: ClassAlarms) -> str:
     """The shares of excerpts and of recordings with their intervals."""
     return (
-        f"{found.alarms:,} of {times(found.excerpts, 'excerpt')} ({percent(found.share)}, "
+        f"{found.alarms:,} of {times(found.excerpts, 'excerpt')} ({percents(found.share)}, "
         f"{share_interval(found)}), in {found.alarm_recordings} of "
-        f"{times(found.recordings, 'recording')} ({percents(found.recordings_interval)})"
+        f"{times(found.recordings, 'recording')} ({percents(*found.recordings_interval)})"
     )
 
 
@@ -47,7 +47,7 @@ def share_interval(found: ClassAlarms) -> str:
     """The interval of the share of excerpts."""
     if found.share_interval is None:
         return "interval unknown: recordings too few or alike"
-    return percents(found.share_interval)
+    return percents(*found.share_interval)
 
 
 def cause(alarm: Alarm | GeneratedSound) -> str:
@@ -72,11 +72,6 @@ def times(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def percent(share: float) -> str:
-    """A share: 0.4 %."""
-    return f"{100 * share:.{1 if share < 0.1 else 0}f} %"
-
-
-def percents(ends: Range) -> str:
-    """An interval of shares: 0.2 to 1.4 %."""
-    return f"{100 * ends[0]:.1f} to {100 * ends[1]:.1f} %"
+def percents(*shares: float) -> str:
+    """A share, or the ends of its interval: 3.5 %, 0.2 to 1.4 %."""
+    return " to ".join(f"{100 * share:.1f}" for share in shares) + " %"

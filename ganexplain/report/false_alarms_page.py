@@ -15,7 +15,6 @@ from ganexplain.report.false_alarms import (
     NOTHING,
     cause,
     hertz,
-    percent,
     percents,
     share_interval,
     times,
@@ -23,7 +22,7 @@ from ganexplain.report.false_alarms import (
 from ganexplain.report.html.document import document
 from ganexplain.report.html.markup import Markup, definitions, element
 from ganexplain.report.html.medium import Medium, medium_for
-from ganexplain.report.html.notation import number
+from ganexplain.report.html.notation import number, percent
 from ganexplain.report.html.panels import Excerpt, Row, Sound, row
 from ganexplain.report.unit.page import Table, provenance
 
@@ -103,10 +102,10 @@ def _guide(found: ClassAlarms) -> str:
 def _facts(found: ClassAlarms) -> list[tuple[str, str]]:
     """How often there are alarms."""
     return [
-        ("excerpts", f"{found.alarms:,} of {found.excerpts:,}: {percent(found.share)}"),
+        ("excerpts", f"{found.alarms:,} of {found.excerpts:,}: {percents(found.share)}"),
         ("95 % interval over recordings", share_interval(found)),
         ("recordings", f"{found.alarm_recordings:,} of {found.recordings:,}"),
-        ("95 % interval", percents(found.recordings_interval)),
+        ("95 % interval", percents(*found.recordings_interval)),
         ("explained", f"{found.explained:,}"),
     ]
 
@@ -167,7 +166,7 @@ def _row(place: int, heard: HeardGroup, rate: int) -> Row:
     facts = [("shown", first.excerpt), ("its cause", cause(first) if first.spans_s else NOTHING)]
     if group.edit:
         edit = group.edit
-        facts.append(("edited", f"{percent(edit.cells)} of the cells, by {edit.mean_db:.1f} dB"))
+        facts.append(("edited", f"{percents(edit.cells)} of the cells, by {edit.mean_db:.1f} dB"))
     return Row(
         kind=f"real group-{place}",
         heading=f"{times(len(group.alarms), 'alarm')}: {hertz(group.bands_hz)}",

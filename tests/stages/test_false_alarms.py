@@ -142,7 +142,7 @@ def test_the_page_and_the_text_name_the_cause(
     more = ("--input", folder / "their.toml", *few)
     done = command("false-alarms", *words, *more, "--out", tmp_path / "run")
     assert done.code == 0, done.err
-    assert done.out.startswith("bunting: 4 of 12 excerpts (33 %,") and "1 alarm:" in done.out
+    assert done.out.startswith("bunting: 4 of 12 excerpts (33.3 %,") and "1 alarm:" in done.out
     assert f"{tmp_path / 'run' / 'bunting.html'}" in done.out
     again = command("rerun", tmp_path / "run", "--out", tmp_path / "again", "-q")
     assert again.code == 0 and "false-alarms.json\tequal" in again.out, again.out
