@@ -438,12 +438,13 @@ def false_alarms(
     executor: Executor | None = None,
     progress: bool | ProgressCallback = False,
 ) -> FalseAlarms:
-    """Find sounds without a class that a network takes for it, and their cause: OUT/CLASS.html.
+    """Find what a network takes for a class that is not there, and why: OUT/CLASS.html.
 
-    Every excerpt of a corpus without labels counts as one without the class; of one whose labels
-    know the class, only what they say is something else. The bands and times that cause an alarm
-    are removed from the recording, and what is left is written, read and asked about again. No
-    gradient is needed. Recordings that are done are kept for resume.
+    In a corpus without labels, every excerpt counts as one without the class. Where labels name the
+    class, those excerpts count that are wholly labelled as something else. The bands and times that
+    cause an alarm are removed from the recording, and the rest is written to a file, read and
+    passed through the network again. No gradient is needed. Recordings that are done are kept for
+    resume.
 
     Args:
         corpus: Recordings: folder of sound files, folder in the Jamendo layout (audio, labels,

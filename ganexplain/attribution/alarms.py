@@ -111,7 +111,8 @@ class AlarmTask:
         found = torch.cat([unit_values(network(part.to(device))).cpu() for part in parts])
         if not bool(found.isfinite().all()):
             raise GanexplainError(
-                f"{self.source.name}: returns NaN or infinity; describe what it takes with --input"
+                f"{self.source.name}: returns NaN or infinity; check that --input describes what "
+                "it takes, or correct the network"
             )
         values: np.ndarray = found.numpy()
         return values

@@ -22,8 +22,8 @@ def smallest_removal(margins: Margins, count: int) -> Removal:
     """Find few of `count` parts without which a margin is no longer above zero.
 
     The weight of a part is the mean of what the margin loses without it and of what it alone adds
-    to none: the first and the last term of its Shapley value, so that neither a part that others
-    can replace nor one that needs others is missed. Parts are removed in the order of their
+    to none: the first and the last term of its Shapley value. The loss finds a part that needs
+    others, the gain one that others can replace. Parts are removed in the order of their
     weights until the margin is zero or less; then each that is not needed comes back, the one with
     the smallest weight first.
     """

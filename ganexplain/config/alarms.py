@@ -21,14 +21,15 @@ EVERY = "all"  # as a class of `target`
 
 @dataclass(frozen=True, kw_only=True)
 class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
-    """Find sounds without a class that a network takes for it, and their cause: OUT/CLASS.html.
+    """Find what a network takes for a class that is not there, and why: OUT/CLASS.html.
 
     `ganexplain false-alarms --corpus field --classifier runs/classifier/classifier.pt
     --out runs/alarms`
 
-    Every excerpt of a corpus without labels counts as one without the class; of one whose labels
-    know the class, only what they say is something else. The bands and times that cause an alarm
-    are removed from the recording, and what is left is written, read and asked about again.
+    In a corpus without labels, every excerpt counts as one without the class. Where labels name the
+    class, those excerpts count that are wholly labelled as something else. The bands and times that
+    cause an alarm are removed from the recording, and the rest is written to a file, read and
+    passed through the network again.
     No gradient is needed. Recordings that are done are kept for --resume.
     """
 

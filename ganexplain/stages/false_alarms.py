@@ -86,7 +86,10 @@ def false_alarms(
         for number in task.targets:
             found = count_alarms(task, number, counts)
             if not found.excerpts:
-                progress.note(f"{found.name}: no excerpt is known to be without it; left out")
+                progress.note(
+                    f"{found.name}: left out, as no excerpt of {task.sound.seconds:g} s is "
+                    "labelled as without it; label some"
+                )
                 continue
             groups, made = group_alarms(task, number, explained), generated.get(number)
             edits = _edits(task, number, groups, out, progress) if config.edits else []

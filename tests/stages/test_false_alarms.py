@@ -382,6 +382,15 @@ def test_what_cannot_be_is_one_line(
     assert str(refused.value).startswith(message) and not (tmp_path / "run").exists()
 
 
+def test_classes_that_are_everywhere_are_left_out(folder: Path, tmp_path: Path) -> None:
+    path = manifest(folder, [("0.wav", 0, 4, "bunting"), ("1.wav", 0.5, 1, "none")])
+    config = settings(folder, most=1, segments="1x1", generated=0, target=("all",))
+    config, progress = replace(config, corpus=(str(path),)), NullProgress()
+    (none,) = false_alarms(config, tmp_path / "run", progress).classes
+    assert none.name == "none" and none.excerpts == 4
+    assert any("bunting: left out, as no excerpt of 1 s is" in note for note in progress.notes)
+
+
 def test_a_hop_beyond_a_day_is_refused(folder: Path, command: Run, tmp_path: Path) -> None:
     words = ("--corpus", folder / "field", "--model", f"{folder / 'their.py'}:bunting")
     far = ("--hop-seconds", "1e18", "--out", tmp_path / "run")
