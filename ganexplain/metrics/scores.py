@@ -233,7 +233,6 @@ SCORES: Registry[ScoreKind] = Registry(
                 "mean rank by FID response and nearest real",
                 "low",
                 rank=composite,
-                floor=1.0,
                 rule="composite",
             ),
             ScoreKind(

@@ -64,7 +64,7 @@ def score_settings(
             table[key], spread[key] = kind.rank(table), kind.rank(spread)
     for name, values in spread.items():
         bounds = _bounds(name, table[name], values, examples)
-        table[f"{name}_interval"] = np.minimum(bounds, count) if SCORES[name].rank else bounds
+        table[f"{name}_interval"] = np.clip(bounds, 1, count) if SCORES[name].rank else bounds
     settings = {name: made[name] for name in SETTING}
     score = table[RULES[by]]
     return {

@@ -34,5 +34,5 @@ def test_a_page_says_what_the_changes_of_the_search_do_to_real_examples(
     tmp_path: Path, transfer: float, shown: int, alone: bool
 ) -> None:
     text = page(tmp_path, 0.25, transfer)
-    assert f"{shown} % of the gain of the search is also gained" in text
+    assert f"{shown} % of what the search gained is also gained" in text
     assert ("altered to mislead" in text) == alone

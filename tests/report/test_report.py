@@ -321,6 +321,21 @@ def test_examples_that_do_not_drive_the_neuron_are_called_so(tmp_path: Path) -> 
         assert ("the chosen setting hardly drives the neuron" in page) == called
 
 
+def test_stronger_excerpts_of_other_splits_are_no_measure(complete: Artifacts) -> None:
+    assert "these do not show how near" not in complete.report("weaker")
+    complete.real["held_out_response"] = complete.real["response"] + 2.0
+    assert "the strongest are not in the split train" in complete.report("stronger")
+
+
+def test_mixtures_of_recordings_are_not_called_generated(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    assert "Mixtures of real" not in artifacts.report("of a generator")
+    artifacts.meta["prior_from"] = "my songs"
+    page = artifacts.report("of mixtures")
+    assert "Mixtures of real excerpts of my songs were searched" in page
+    assert "A generator of" not in page and "every generated excerpt is a mixture" in page
+
+
 def test_an_interval_of_no_width_is_not_shown(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path)
     chosen = artifacts.selection["configurations"][0]

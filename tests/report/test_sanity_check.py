@@ -125,6 +125,9 @@ def test_real_excerpts_without_the_class_decide_nothing(tmp_path: Path) -> None:
     (verdict,) = Elements(page).of("p", "verdict")
     assert "the network itself does not find its class in any of the real excerpts" in verdict.text
     assert GAN not in page and "do not take the examples for" not in page
+    (box,) = Elements(page).of("div", "warnings")
+    first = page.index("none of the 432 real excerpts")
+    assert first < page.index("too few &lt;examples&gt;") and box
 
 
 @pytest.mark.slow

@@ -28,8 +28,8 @@ def decision_lines(evidence: Evidence) -> list[tuple[str, Child]]:
 def _explained(evidence: Evidence, sharing: Sharing) -> Child:
     if sharing.is_all:
         return (
-            "the neuron is an output of the network, or a function of its outputs, so "
-            "nothing drives it beside what decides"
+            "the neuron is an output of the network, or a function of its outputs: what drives it "
+            "is what decides"
         )
     text = (
         f" of the variance of the response over {sharing.excerpts:,} real {evidence.words.many} "

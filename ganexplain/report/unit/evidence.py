@@ -63,6 +63,20 @@ class Evidence:
         return self.meta.direction == "max"
 
     @property
+    def held_out_is_stronger(self) -> bool:
+        """Whether real excerpts of the other splits drive the unit more than these."""
+        if not self.held_out:
+            return False
+        sign = 1 if self.upwards else -1
+        theirs, ours = self.held_out["response"], self.real["response"]
+        return bool(sign * theirs.mean(dtype=np.float64) > sign * ours.mean(dtype=np.float64))
+
+    @property
+    def mixed_from(self) -> str:
+        """The recordings whose mixtures were searched, or an empty string for a GAN."""
+        return str(self.meta.settings.get("prior_from") or "")
+
+    @property
     def absence(self) -> str:
         """Why the real excerpts cannot show what drives the unit, or an empty string."""
         return self.decided.absence(self.upwards) if self.decided else ""

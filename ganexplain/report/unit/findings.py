@@ -82,6 +82,10 @@ CONCLUSIONS: dict[str, dict[str, str]] = {
 }
 # For the search without the GAN, where it is worse by some measures, responses among them.
 DRIVES_LESS = "noise made for the neuron falls short of the examples by {worse}, not by everything"
+STRONGER = (
+    "these do not show how near is near enough: they drive the neuron more than the real {many} "
+    "compared with, so the strongest are not in the split train"
+)
 WITHOUT = (
     "this says little: the real {many}, with which both are compared, do not have what drives the "
     "neuron"
@@ -200,6 +204,8 @@ def findings(evidence: Evidence) -> dict[str, Finding]:
             conclusion = sanity_conclusion(evidence, controls[name])
         else:
             conclusion = conclude(name, measures, evidence.words, count)
+            if conclusion and name == "held_out" and evidence.held_out_is_stronger:
+                conclusion = evidence.words.fill(STRONGER)
             if conclusion and evidence.absence:
                 conclusion = evidence.words.fill(WITHOUT)
         found[name] = Finding(control_name(name, evidence.words), in_words(measures), conclusion)

@@ -51,7 +51,8 @@ def doubts(name: str, evidence: Evidence) -> list[str]:
     judge, words = evidence.selection.judges[name], evidence.words
     strong, weak = judge.real_agreement, judge.weak_agreement
     found = []
-    if strong is not None and weak is not None and not is_discerning(strong, weak):
+    alike = strong is not None and weak is not None and not is_discerning(strong, weak)
+    if alike and weak is not None and not evidence.absence:
         found.append(
             f"Real {words.many} that drive the neuron least get {percent(weak)} of its votes too: "
             "it tells nothing apart."

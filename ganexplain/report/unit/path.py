@@ -17,7 +17,8 @@ COMPARED = {
     "start": "samples of the generator before the search have",
 }
 TRANSFER = (
-    " of the gain of the search is also gained where its changes are added to random real {many}"
+    " of what the search gained is also gained where the same changes are made to random real "
+    "{many}: near 100 % they drive the neuron in {reality} too"
 )
 ALONE = (
     ". What it found may excite the neuron in generated {many} alone, as in networks that were "

@@ -43,7 +43,7 @@ def shown_rows(evidence: Evidence, sounds: Mapping[str, np.ndarray]) -> dict[str
         "start": Row(
             "start",
             HEADINGS["start"],
-            "what the generator makes of the same seeds",
+            f"what {'mixing' if evidence.mixed_from else 'the generator'} makes of the same seeds",
             _mean_response(evidence.made["start_response"]),
             _generated(
                 evidence, "start", evidence.made["start_response"], sounds.get("start", NONE)

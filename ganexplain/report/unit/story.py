@@ -84,7 +84,15 @@ def _warnings(evidence: Evidence) -> list[str]:
         few.append(
             f"all real {evidence.words.many} are of one recording: what they share may be its own"
         )
-    return [*_undriven(evidence), *few, *evidence.selection.warnings, *met]
+    found = [*_undriven(evidence), *few, *evidence.selection.warnings, *met]
+    if evidence.mixed_from:
+        found.append(
+            f"every generated {evidence.words.one} is a mixture of real ones of "
+            f"{evidence.mixed_from}: who has rights in these has them in it"
+        )
+    if absence := evidence.absence:  # before anything that is compared with real excerpts
+        return [absence, *(text for text in found if text != absence)]
+    return found
 
 
 def _undriven(evidence: Evidence) -> list[str]:
@@ -124,8 +132,11 @@ def _guide(evidence: Evidence) -> str:
         wanted = f"that {drive} the neuron’s response"
     if evidence.meta.beyond:
         wanted += ", while the outputs of the network stay"
+    searched = f"A generator of {words.generated} was searched"
+    if evidence.mixed_from:
+        searched = f"Mixtures of real {words.many} of {evidence.mixed_from} were searched"
     return (
-        f"A generator of {words.generated} was searched for those {wanted}; "
+        f"{searched} for those {wanted}; "
         f"{words.heading.lower()} below what they share with the real {words.many} that have the "
         f"{evidence.extreme}, and what they lack before the search."
     )
@@ -207,8 +218,9 @@ def _comparisons(evidence: Evidence) -> list[Section]:
             "For comparison with the explanation. Those from before the search and from a search "
             "without the GAN should do worse; real {many} held out show how near is near enough. "
             "“As good” means that the 95 % interval of the difference contains 0: more examples "
-            "can tell more apart. All numbers but the judges’ are the explained network’s; it has "
-            "never met the re-initialised network’s examples as its own, so there judges decide."
+            "can tell more apart. All numbers but the judges’ are the explained network’s. "
+            "The examples of the re-initialised network were not made for it, so of these only the "
+            "judges’ votes count."
         )
         sections.append(
             Section(
