@@ -242,7 +242,8 @@ class ClassFiles:
             page=str(page),
         )
         task = self.task
-        heard_class = HeardClass(heard, made, task.sound.sample_rate)
+        said = (task.score_text(self.number), task.unlabelled())
+        heard_class = HeardClass(heard, made, task.sound.sample_rate, *said)
         command = command_text("false-alarms", task.config)
         origin = [("network", task.source.name), ("command", command)]
         shown = false_alarms_page(found, heard_class, task.segments.view, origin)

@@ -77,16 +77,32 @@ class AlarmTask:
         )
 
     def unlabelled(self) -> str:
-        """A note on classes of which a corpus that has labels has none; empty without."""
+        """A note on classes of which a corpus has no labels; empty without."""
         known = self.corpus.classes
         names = [self.classes[k] for k in self.targets if self.classes[k] not in known]
-        if not known or not names:
+        if not names:
             return ""
         some = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if names[8:] else "")
+        but = f" (but of {', '.join(known)})" if known else ""
+        advice = "; classes and labels of one meaning need one name" if known else ""
         return (
-            f"{self.corpus.name}: has no labels of {some} (but of {', '.join(known)}), so every "
-            "excerpt counts as one without; classes and labels of one meaning need one name"
+            f"{self.corpus.name}: has no labels of {some}{but}, so every excerpt counts as one "
+            f"without{advice}"
         )
+
+    def score_text(self, number: int) -> str:
+        """What the score of a class is, and from where on it is an alarm."""
+        if self.kind == "activations":
+            return f"an activation, an alarm above {self.config.level:g}"
+        if len(self.classes) > 2:
+            return "a probability, an alarm where that of no other class is as large"
+        second = probability_threshold(self.explained.threshold, self.kind)
+        return f"a probability, an alarm above {second if number == 1 else 1 - second:.3g}"
+
+    def scores_note(self) -> str:
+        """A note on what the scores are."""
+        texts = dict.fromkeys(map(self.score_text, self.targets))
+        return f"a score is {' or '.join(texts)}"
 
     def is_named(self, number: int) -> bool:
         """Whether a class was asked for by its name, or is that of two."""

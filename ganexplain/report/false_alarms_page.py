@@ -53,11 +53,16 @@ class HeardGroup:
 
 @dataclass(frozen=True)
 class HeardClass:
-    """The groups of a class and the sounds generated for it, at a sample rate."""
+    """The groups of a class and the sounds generated for it, at a sample rate.
+
+    `score` says what a score is and which is an alarm, `unlabelled` that labels are missing, if so.
+    """
 
     groups: Sequence[HeardGroup]
     generated: Sequence[HeardSound]
     rate: int
+    score: str
+    unlabelled: str
 
 
 def false_alarms_page(
@@ -78,6 +83,7 @@ def false_alarms_page(
             element("p", "ganexplain false-alarms", class_="brand"),
             element("h1", title),
             element("p", _guide(found), class_="guide"),
+            element("p", heard.unlabelled, class_="guide") if heard.unlabelled else "",
             definitions(_facts(found), class_="answer"),
         ),
         _causes(heard, medium) if heard.groups else "",
@@ -114,16 +120,18 @@ def _causes(heard: HeardClass, medium: Medium) -> Markup:
     return element(
         "section",
         element("h2", "The causes", id="causes"),
-        element("p", "The signed number under a picture is the network’s score.", class_="note"),
+        element("p", "The signed number under a picture is the network’s score: "
+                f"{heard.score}.", class_="note"),
         element("div", medium.legend, class_="legend"),
         [row(_row(k, each, heard.rate), medium) for k, each in enumerate(heard.groups, 1)],
         aria_labelledby="causes",
-    )
+    )  # fmt: skip
 
 
 def _generated(found: ClassAlarms, heard: HeardClass, medium: Medium) -> Markup:
     """What was generated from excerpts without the class."""
     fire = [each for each in found.generated if each.fires]
+    known = "count as" if heard.unlabelled else "are known to be"
     facts = tuple(
         (f"generated {k}", cause(each) if each.spans_s else NOTHING)
         for k, each in enumerate(found.generated, 1)
@@ -139,8 +147,8 @@ def _generated(found: ClassAlarms, heard: HeardClass, medium: Medium) -> Markup:
     )
     return element(
         "section",
-        element("h2", f"Generated, with no {found.name} in it", id="generated"),
-        element("p", "Mixtures of excerpts that are known to be without it, shifted, filtered and "
+        element("h2", f"Generated from excerpts without {found.name}", id="generated"),
+        element("p", f"Mixtures of excerpts that {known} without it, shifted, filtered and "
                 "made louder or softer, to be taken for it as much as possible.", class_="note"),
         row(shown, medium),
         aria_labelledby="generated",

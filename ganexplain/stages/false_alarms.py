@@ -71,7 +71,7 @@ def false_alarms(
         if config.outputs == AUTO and task.source.model:
             progress.note(f"what the network puts out is taken for {task.kind} (--outputs)")
         parted = Parted(task, out, workers, progress)
-        if note := task.unlabelled():
+        for note in filter(None, (task.unlabelled(), task.scores_note())):
             progress.note(note)
         heard = parted.listen()
         skipped = tuple(reason for each in heard for reason in each.skipped)

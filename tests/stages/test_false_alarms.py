@@ -137,6 +137,8 @@ def test_the_page_and_the_text_name_the_cause(
     ((low, high),) = bunting.groups[0].bands_hz
     assert f"3 alarms: {low:,.0f}-{high:,.0f} Hz" in page and page.count("<audio") == 8 + 1
     assert "4 of 12" in page and "4 of 4 alarms end without their cause" in page
+    assert "score: a probability, an alarm above 0.5." in page
+    assert "has no labels of bunting, so every excerpt counts as one without" in page
     words = ("--corpus", folder / "field", "--model", f"{folder / 'their.py'}:bunting")
     few = ("--segments", "4x8", "--most", "1", "--generated", "0", "-q")
     more = ("--input", folder / "their.toml", *few)
@@ -255,7 +257,9 @@ def test_classes_whose_names_are_one_file_name_have_files_of_their_own(
 def test_recordings_are_done_the_same_by_any_workers(folder: Path, tmp_path: Path) -> None:
     config = settings(folder, segments="2x4", most=2, generated=0, workers="1")
     notes = check_parts(false_alarms, config, tmp_path, parts=3)
-    assert notes == []
+    labels, score = notes
+    assert labels.endswith("has no labels of bunting, so every excerpt counts as one without")
+    assert score == "a score is a probability, an alarm above 0.5"
 
 
 def manifest(folder: Path, rows: list[tuple[str, float, float, str]]) -> Path:
