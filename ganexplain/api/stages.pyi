@@ -809,13 +809,15 @@ def train_explainer(
             (all maps in each block).
         gradient: cgan: add the input times the gradient as a condition (teacher shapley: the
             contributions of input and convolutions).
-        size: cgan: maximum number of cells along the longer axis of a map; 0: the size of the
-            input.
+        size: cgan, teacher occlusion, grad-cam: maximum number of cells along the longer axis of a
+            map; 0: the size of the input.
         width: cgan: features of the generator and the discriminator.
         l1_weight: cgan, teacher occlusion, grad-cam: weight of the mean absolute error.
         adversarial_weight: cgan, teacher occlusion, grad-cam: weight of the adversarial loss.
-        discriminator_every: cgan: generator updates per discriminator update.
-        discriminator_rate: cgan: learning rate of the discriminator (Adam).
+        discriminator_every: cgan, teacher occlusion, grad-cam: generator updates per discriminator
+            update.
+        discriminator_rate: cgan, teacher occlusion, grad-cam: learning rate of the discriminator
+            (Adam).
         clip: cgan: maximum gradient norm; 0: no clipping.
         ema_decay: cgan: decay per step of the generator's moving average.
         targets: parts: layer to reconstruct; a sequence for several. Default: all fully connected
@@ -829,7 +831,8 @@ def train_explainer(
         batch_size: Inputs per update; 0: 8 for cgan, 32 for parts.
         learning_rate: Learning rate (Adam).
         look_every: Updates between evaluations on held-out inputs.
-        precision: cgan: precision of the networks in training, bfloat16 or float32.
+        precision: cgan, teacher occlusion, grad-cam: precision of the networks in training,
+            bfloat16 or float32.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
         workers: Workers that compute features (and the maps of cgan) before the training: a number

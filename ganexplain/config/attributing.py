@@ -178,7 +178,8 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
         True,
     )
     size: int = setting(
-        "cgan: maximum number of cells along the longer axis of a map; 0: the size of the input.",
+        "cgan, --teacher occlusion, grad-cam: maximum number of cells along the longer axis of a "
+        "map; 0: the size of the input.",
         24,
         0,
     )
@@ -189,8 +190,12 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     adversarial_weight: float = setting(
         "cgan, --teacher occlusion, grad-cam: weight of the adversarial loss.", 1.0, 0
     )
-    discriminator_every: int = setting("cgan: generator updates per discriminator update.", 4, 1)
-    discriminator_rate: float = setting("cgan: learning rate of the discriminator (Adam).", 1e-3, 0)
+    discriminator_every: int = setting(
+        "cgan, --teacher occlusion, grad-cam: generator updates per discriminator update.", 4, 1
+    )
+    discriminator_rate: float = setting(
+        "cgan, --teacher occlusion, grad-cam: learning rate of the discriminator (Adam).", 1e-3, 0
+    )
     clip: float = setting("cgan: maximum gradient norm; 0: no clipping.", 10.0, 0)
     ema_decay: float = setting(
         "cgan: decay per step of the generator's moving average.", 0.998, 0, 1
@@ -217,7 +222,9 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     learning_rate: float = setting("Learning rate (Adam).", 1e-3, 0)
     look_every: int = setting("Updates between evaluations on held-out inputs.", 100, 1)
     precision: str = setting(
-        "cgan: precision of the networks in training, bfloat16 or float32.", "bfloat16"
+        "cgan, --teacher occlusion, grad-cam: precision of the networks in training, bfloat16 or "
+        "float32.",
+        "bfloat16",
     )
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 100, 1, extends=True)
     seed: int = setting(SEED, 0, 0, LAST_SEED)

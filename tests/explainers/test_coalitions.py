@@ -249,6 +249,7 @@ def test_more_passes_continue_a_run_as_if_undisturbed(
         (("--passes", "143"), "--passes 143: one update takes 144; give at least that"),
         (("--coalitions", "3"), "give an even number"),
         (("--layer", "blocks.0"), "goes with --teacher grad-cam"),
+        (("--size", "8"), "--size: goes with --teacher grad-cam, occlusion; leave one out"),
         (("--teacher", "shaply"), "did you mean 'shapley'"),
     ],
 )

@@ -19,6 +19,11 @@ from ganexplain.explainers.task import ExplainerTraining, Task
 from ganexplain.networks.target import TargetNetwork
 
 SHAPLEY = "shapley"
+# Settings of a training from exact maps, which one by coalitions does without.
+OF_EXACT_MAPS = (
+    "generator", "size", "l1_weight", "adversarial_weight", "discriminator_every",
+    "discriminator_rate", "precision",
+)  # fmt: skip
 
 
 def check_cgan(config: TrainExplainerConfig, networks: Sequence[TargetNetwork]) -> None:
@@ -29,6 +34,10 @@ def check_cgan(config: TrainExplainerConfig, networks: Sequence[TargetNetwork]) 
         return
     if config.layer:
         raise UsageError("--layer: goes with --teacher grad-cam; leave one out")
+    for name in OF_EXACT_MAPS:
+        if getattr(config, name) != getattr(TrainExplainerConfig, name):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option}: goes with --teacher {', '.join(TEACHERS)}; leave one out")
     if config.coalitions % 2:
         raise UsageError(
             f"--coalitions {config.coalitions}: each goes with its complement; give an even number"
