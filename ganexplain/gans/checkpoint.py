@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ganexplain.audio.log_mel import read_front_end
 from ganexplain.config import TrainGanConfig
-from ganexplain.errors import GanexplainError
+from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.files.atomic import Document
 from ganexplain.files.checkpoints import (
     build_network_from,
@@ -33,6 +33,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import input_values
 
 Weights = Mapping[str, Tensor]
+MIXED = "mixed"  # the key that a file of mixtures alone has
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def write_mixtures(path: Path, generator: MixtureGenerator, corpus: str) -> None
     content = {
         "generator": generator.state_dict(),
         "latent_size": generator.latent_size,
-        "mixed": input_values(generator.sound),
+        MIXED: input_values(generator.sound),
         "front_end": input_values(generator.input_spec),
         "config": {"corpus": [corpus]},
     }
@@ -83,7 +84,7 @@ def load_gan(path: Path, device: torch.device) -> tuple[AnyGenerator, AnyEncoder
 
     Raises as `load_generator` and `load_encoder`.
     """
-    content = read_checkpoint(path, "gan", ("generator", "front_end"))
+    content = _trained(path, ("generator", "front_end"))
     encoder = _encoder(path, content, device)
     generator, input_spec = _generator(path, content, device)
     return generator, encoder, input_spec
@@ -91,15 +92,15 @@ def load_gan(path: Path, device: torch.device) -> tuple[AnyGenerator, AnyEncoder
 
 def load_generator(path: Path, device: torch.device) -> tuple[AnyGenerator, Input]:
     """Read the frozen generator of `gan.pt` and its input type; raises as `read_checkpoint`."""
-    return _generator(path, read_checkpoint(path, "gan", ("generator", "front_end")), device)
+    return _generator(path, _trained(path, ("generator", "front_end")), device)
 
 
 def load_searched(path: Path, device: torch.device) -> tuple[nn.Module, Input]:
     """As `load_generator`, also the generator of a file of mixtures (`write_mixtures`)."""
     content = read_checkpoint(path, "gan", ("generator", "front_end"))
-    if "mixed" not in content:
+    if MIXED not in content:
         return _generator(path, content, device)
-    input_spec, mixed = (read_front_end(path, content[key]) for key in ("front_end", "mixed"))
+    input_spec, mixed = (read_front_end(path, content[key]) for key in ("front_end", MIXED))
     weights = content["generator"]
     sources = len(weights["excerpts"]) if "excerpts" in weights else 0
     generator = build_network_from(
@@ -118,7 +119,7 @@ def load_encoder(path: Path, device: torch.device) -> AnyEncoder:
 
     Raises GanexplainError also where the file has no encoder: the training diverged.
     """
-    return _encoder(path, read_checkpoint(path, "gan", ("front_end",)), device)
+    return _encoder(path, _trained(path, ("front_end",)), device)
 
 
 def gan_start(path: Path) -> str:
@@ -129,6 +130,17 @@ def gan_start(path: Path) -> str:
     config = read_checkpoint(path, "gan").get("config")
     start = config.get("start") if isinstance(config, Mapping) else None
     return start if isinstance(start, str) else ""
+
+
+def _trained(path: Path, keys: Sequence[str]) -> Document:
+    """The content of a `gan.pt`, not of mixtures; raises as `read_checkpoint`."""
+    content = read_checkpoint(path, "gan", keys)
+    if MIXED in content:
+        raise UsageError(
+            f"{path}: is of mixtures (explain --prior-from), which are not trained; name the "
+            "gan.pt of a training"
+        )
+    return content
 
 
 def _generator(path: Path, content: Document, device: torch.device) -> tuple[AnyGenerator, Input]:
@@ -144,7 +156,7 @@ def _generator(path: Path, content: Document, device: torch.device) -> tuple[Any
 def _encoder(path: Path, content: Document, device: torch.device) -> AnyEncoder:
     if "encoder" not in content:
         raise GanexplainError(
-            f"{path}: holds no encoder, which finds the latents of real excerpts; "
+            f"{path}: contains no encoder, which finds the latents of real excerpts; "
             "name the gan.pt of a finished training"
         )
     input_spec = read_front_end(path, content["front_end"])

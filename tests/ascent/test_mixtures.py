@@ -14,8 +14,15 @@ from support.recordings import noise, tone, write_sound
 import ganexplain
 from ganexplain.ascent.mixture_prior import LEVEL, mixtures
 from ganexplain.audio.log_mel import log_mel
-from ganexplain.errors import GanexplainError
-from ganexplain.gans.checkpoint import gan_corpora, load_searched, write_mixtures
+from ganexplain.errors import GanexplainError, UsageError
+from ganexplain.gans.checkpoint import (
+    gan_corpora,
+    load_encoder,
+    load_gan,
+    load_generator,
+    load_searched,
+    write_mixtures,
+)
 from ganexplain.gans.mixtures import FILTERS
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
@@ -184,6 +191,13 @@ def test_what_cannot_be_mixed_is_one_line(
     given = words.format(field=field).split()
     done = command("explain", *network, *given, "--out", tmp_path / "run")
     assert done.code == 2 and done.error_line().startswith(message.format(field=field)), done.err
+
+
+def test_mixtures_are_no_trained_gan(tmp_path: Path) -> None:
+    write_mixtures(tmp_path / "mixed.pt", mixtures(excerpts(), SOUND, SOUND), "field")
+    for load in (load_gan, load_generator, load_encoder):
+        with pytest.raises(UsageError, match=r"is of mixtures .* name the gan.pt of a training"):
+            load(tmp_path / "mixed.pt", torch.device("cpu"))
 
 
 def test_a_network_of_pictures_mixes_none(field: Path, tmp_path: Path) -> None:

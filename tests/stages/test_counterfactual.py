@@ -468,7 +468,7 @@ def test_a_gan_without_encoder_is_refused(command: Run, tmp_path: Path) -> None:
         "--out", tmp_path / "e",
     )  # fmt: skip
     assert done.code == 1
-    assert done.error_line().startswith(f"{tmp_path / 'best.pt'}: holds no encoder")
+    assert done.error_line().startswith(f"{tmp_path / 'best.pt'}: contains no encoder")
 
 
 def test_a_sample_that_is_not_a_number_is_named(command: Run, tmp_path: Path) -> None:
