@@ -91,13 +91,13 @@ def draw_excerpts(paths: Sequence[Path], sound: WaveformInput, seed: int) -> np.
         start = float(stream.uniform(0, room[place]))
         return load_excerpt(paths[place], start, sound.samples, sound.sample_rate)
 
-    return np.stack([_heard(draw, paths) for _ in range(SOURCES)])
+    return np.stack([_heard(draw) for _ in range(SOURCES)])
 
 
-def _heard(draw: Callable[[], np.ndarray], paths: Sequence[Path]) -> np.ndarray:
+def _heard(draw: Callable[[], np.ndarray]) -> np.ndarray:
     """The first of several draws that is no silence."""
     for _ in range(TRIES):
         excerpt = draw()
         if np.sqrt(np.mean(np.square(excerpt))) > SOFTEST:
             return excerpt
-    raise UsageError(f"{paths[0].parent}: hardly any sound to mix; name other recordings")
+    raise UsageError("--prior-from: hardly any of it has sound to mix; name other recordings")

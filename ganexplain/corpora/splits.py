@@ -176,8 +176,8 @@ def check_classes(corpus: AnyCorpus) -> None:
     for number, label in enumerate(corpus.classes):
         if number not in anywhere:
             raise GanexplainError(
-                f"{corpus.name}: no label of class {label!r}; label some of it to train a "
-                "classifier, or name one with --classifier"
+                f"{corpus.name}: no label of class {label!r}; label some of it, or leave the class "
+                "out"
             )
     for split in ("train", "valid", "test"):
         if corpus.split(split):

@@ -99,7 +99,7 @@ def train_gan(
         gan = _with_encoder(choice, progress)
         if config.start and gan.step == 0:
             progress.note(
-                "no step was better than the GAN of --start, which is kept; more updates may be"
+                "no step was better than the GAN of --start, which is kept; try more --steps"
             )
         run.results |= {"step": gan.step, **gan.figures, **choice.noted}
         write_gan(path, gan, config)

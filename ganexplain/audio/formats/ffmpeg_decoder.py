@@ -102,7 +102,10 @@ class Decoder:
                 stdout=subprocess.PIPE, stderr=self._log, start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise BadFile(f"{self.path}: ffmpeg cannot be started ({error.strerror})") from error
+            raise BadFile(
+                f"{self.path}: ffmpeg cannot be started ({error.strerror}); install it anew, or "
+                "convert the file to FLAC or WAV"
+            ) from error
 
     def _read_header(self) -> tuple[int, int]:
         header = self._output.read(AU_HEADER.size)
