@@ -70,40 +70,43 @@ def false_alarms(
         run.note_inputs()
         if config.outputs == AUTO and task.source.model:
             progress.note(f"what the network puts out is taken for {task.kind} (--outputs)")
-        parted = Parted(task, out, workers, progress)
         for note in filter(None, (task.unlabelled(), task.scores_note())):
             progress.note(note)
-        heard = parted.listen()
-        skipped = tuple(reason for each in heard for reason in each.skipped)
-        note_skipped(progress, skipped)
-        if len(skipped) == len(heard):
-            raise GanexplainError(
-                f"{task.corpus.name}: none of its recordings can be used, the first: {skipped[0]}"
-            )
-        explained = parted.explain(heard)
-        generated = parted.generate(heard)
-        classes, counts = [], Counts.of(heard, len(task.classes))
-        for number in task.targets:
-            found = count_alarms(task, number, counts)
-            if not found.excerpts:
-                progress.note(
-                    f"{found.name}: left out, as no excerpt of {task.sound.seconds:g} s is "
-                    "labelled as without it; label some"
-                )
-                continue
-            groups, made = group_alarms(task, number, explained), generated.get(number)
-            edits = _edits(task, number, groups, out, progress) if config.edits else []
-            classes.append(ClassFiles(task, number, out).write(found, groups, edits, made))
-        if not classes:
-            raise UsageError(
-                f"{task.corpus.name}: no {task.sound.seconds:g} s of it are labelled as without "
-                f"{', '.join(task.classes[k] for k in task.targets)}; name a corpus that has such"
-            )
-        done = FalseAlarms(task.source.name, task.kind, task.sound.seconds, tuple(classes), skipped)
+        done = _find(Parted(task, out, workers, progress))
         done.write(out)
         remove_parts(out)
-        run.results.update(alarms={each.name: each.alarms for each in classes})
+        run.results.update(alarms={each.name: each.alarms for each in done.classes})
     return done
+
+
+def _find(parted: Parted) -> FalseAlarms:
+    """The false alarms of all classes, whose pages and sounds are written."""
+    task, heard = parted.task, parted.listen()
+    skipped = tuple(reason for each in heard for reason in each.skipped)
+    note_skipped(parted.progress, skipped)
+    if len(skipped) == len(heard):
+        raise GanexplainError(
+            f"{task.corpus.name}: none of its recordings can be used, the first: {skipped[0]}"
+        )
+    explained, generated = parted.explain(heard), parted.generate(heard)
+    classes, counts = [], Counts.of(heard, len(task.classes))
+    for number in task.targets:
+        found = count_alarms(task, number, counts)
+        if not found.excerpts:
+            parted.progress.note(
+                f"{found.name}: left out, as no excerpt of {task.sound.seconds:g} s is "
+                "labelled as without it; label some"
+            )
+            continue
+        groups, made = group_alarms(task, number, explained), generated.get(number)
+        edits = _edits(parted, number, groups) if task.config.edits else []
+        classes.append(ClassFiles(task, number, parted.out).write(found, groups, edits, made))
+    if not classes:
+        raise UsageError(
+            f"{task.corpus.name}: no {task.sound.seconds:g} s of it are labelled as without "
+            f"{', '.join(task.classes[k] for k in task.targets)}; name a corpus that has such"
+        )
+    return FalseAlarms(task.source.name, task.kind, task.sound.seconds, tuple(classes), skipped)
 
 
 @dataclass(frozen=True)
@@ -246,17 +249,16 @@ class Generate:
         return generate_sounds(task, part.target, self.out, progress.advance)
 
 
-def _edits(
-    task: AlarmTask, number: int, groups: Sequence[FoundGroup], out: Path, progress: Progress
-) -> list[EditedExcerpt | None]:
+def _edits(parted: Parted, number: int, groups: Sequence[FoundGroup]) -> list[EditedExcerpt | None]:
     """The smallest edits of the first alarms of groups; none of networks without gradients."""
+    task, progress = parted.task, parted.progress
     settings = _edit_settings(task, number)
     first = [each.record.alarms[0] for each in groups]
     whole = [each.excerpt for each in first if each.is_whole]
     if settings is None or not whole:
         return []
     settings = replace(settings, start_from=tuple(whole))
-    folder = out / EDITS / task.stem(number)
+    folder = parted.out / EDITS / task.stem(number)
     try:
         found = counterfactual(settings, folder, progress, resume=True)
     except GanexplainError as error:

@@ -304,6 +304,14 @@ def test_a_bad_recording_is_skipped_throughout(folder: Path, tmp_path: Path, pla
         false_alarms(replace(config, skip_bad_files=False), tmp_path / "no", NullProgress())
 
 
+def test_a_corpus_of_bad_recordings_is_one_line(folder: Path, tmp_path: Path) -> None:
+    bad = np.concatenate([noise(1, RATE), np.full(RATE, np.nan)])
+    write_sound(tmp_path / "field" / "a.wav", bad, RATE, subtype="FLOAT")
+    config = replace(settings(folder, skip_bad_files=True), corpus=(str(tmp_path / "field"),))
+    with pytest.raises(GanexplainError, match="none of its recordings can be used, the first: "):
+        false_alarms(config, tmp_path / "run", NullProgress())
+
+
 def test_labels_that_overlap_count_once(tmp_path: Path) -> None:
     spans = ((0, 0.5), (0.1, 0.5), (1.5, 2.5), (0, 0.2), (1, 1.75))
     recording = Recording(
