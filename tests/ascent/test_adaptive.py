@@ -247,8 +247,22 @@ def test_settings_that_differ_by_chance_alone_are_not_searched_further() -> None
     found = search(linear, real, rates=(0.1, 0.01), weights=(1e-4, 1e-3, 1e-5), iterations=1000)
     rates = found.learning_rate.tolist()
     assert rates.count(0.316) == 3 and rates.count(0.1) == 1
-    assert len(set(found.prior_weight[found.learning_rate < 0.3])) == 1
+    largest = found.learning_rate > 0.3
+    distances = [frechet_distance(each, real) for each in found.response[largest]]
+    (further,) = set(found.prior_weight[~largest])
+    assert further == found.prior_weight[largest][np.argmin(distances)]
     assert len(rates) <= 6
+
+
+@pytest.mark.parametrize("direction", ["max", "min"])
+def test_the_standard_error_of_a_shift_is_that_of_the_mean(direction: str) -> None:
+    """A shift c leaves the deviation: distances differ by 2 c (m - M) + c^2, M the real mean."""
+    draw = np.random.default_rng(0)
+    one, real = draw.normal(2, 3, 200), draw.normal(5, 1, 30)
+    target = Target.of(real, direction)
+    of_mean = one.std() / np.sqrt(len(one))
+    assert target.standard_error(one, one + 0.5) == pytest.approx(2 * 0.5 * of_mean, rel=0.1)
+    assert target.standard_error(one, one) == 0
 
 
 def test_weights_that_matter_are_varied() -> None:

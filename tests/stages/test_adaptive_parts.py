@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -120,9 +121,15 @@ def test_a_search_may_use_a_tenth_of_a_grid_and_no_more_of_a_large_one(
 def test_settings_of_another_search_are_not_taken(
     config: ExplainConfig, tmp_path: Path, tried: list[object]
 ) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        explain(config, tmp_path / "one", Interrupted(tmp_path / "one", 2))
-    before = list(tried)
+    other, alone = replace(config, seed=1), tmp_path / "alone"
+    one, two = tmp_path / "one", tmp_path / "two"
+    for settings, out in ((config, one), (other, two)):
+        with pytest.raises(KeyboardInterrupt):
+            explain(settings, out, Interrupted(out, 1))
     tried.clear()
-    explain(replace(config, seed=1), tmp_path / "two", NullProgress())
-    assert not set(before) & set(tried)
+    explain(other, alone, NullProgress())
+    fresh = list(tried)
+    tried.clear()
+    shutil.copytree(one / TRIALS_FOLDER, two / TRIALS_FOLDER, dirs_exist_ok=True)
+    explain(other, two, NullProgress(), resume=True)
+    assert tried == fresh[1:] and files_of(two) == files_of(alone)
