@@ -61,10 +61,10 @@ def test_a_judge_that_votes_the_same_for_all_real_ones_tells_nothing_apart() -> 
 @pytest.mark.parametrize(
     ("examples", "real", "votes", "said"),
     [
-        (24, 24, {}, f"; so {LEARNED} (by the votes of judge; trained on the same recordings as"),
+        (24, 24, {}, f"; so {LEARNED} (by the votes of judge, trained on the same recordings as"),
         (24, 24, {"same_corpora": []}, f"; so {LEARNED} (by the votes of judge)."),
         (24, 24, {"real_agreement": 0.25, "weak_agreement": 0.375}, f"; so {GAN}: the judges find"),
-        (24, 24, {"agreement": 0.25}, f"; so {GAN} (by the votes of judge;"),
+        (24, 24, {"agreement": 0.25}, f"; so {GAN} (by the votes of judge,"),
         (24, 24, {"weak_agreement": 1.0}, "no judge was asked (--judge of select) that tells"),
         (24, 24, {"weak_agreement": None}, "no judge was asked (--judge of select) that tells"),
         (4, 3, {}, "too few examples to tell whether this explanation shows the classifier"),
@@ -123,7 +123,7 @@ def test_real_excerpts_without_the_class_decide_nothing(tmp_path: Path) -> None:
     artifacts.real_meta["class_decisions"] = {"class": "sing", "found": 0, "excerpts": 432}
     page = artifacts.report("none")
     (verdict,) = Elements(page).of("p", "verdict")
-    assert "the network itself does not find its class in any of the real excerpts" in verdict.text
+    assert "the network itself finds its class in none of the real excerpts" in verdict.text
     assert GAN not in page and "do not take the examples for" not in page
     (box,) = Elements(page).of("div", "warnings")
     first = page.index("none of the 432 real excerpts")

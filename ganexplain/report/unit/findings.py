@@ -233,8 +233,9 @@ def sanity_conclusion(evidence: Evidence, control: Control) -> str:
         outcome = "absent"
     strong, weak = percent(found.strong), percent(found.weak)
     missing = "" if evidence.upwards else " missing"  # judges are asked for any other class
+    shares = {"strong": strong, "weak": weak, "share": "none" if evidence.upwards else "all"}
     text = evidence.words.fill(
-        CHECKED[outcome], strong=strong, weak=weak, missing=missing, examples=examples, real=real
+        CHECKED[outcome], **shares, missing=missing, examples=examples, real=real
     )
     if outcome in BY_VOTES:
         text += _basis({name: judges[name] for name in discerning}, evidence.words)
@@ -245,8 +246,9 @@ def _basis(judges: Mapping[str, JudgeAgreement], words: Words) -> str:
     """Return whose votes decided, and which of these judges may share the network's mistakes."""
     met = [judge_label(name) for name, judge in judges.items() if judge.same_corpora]
     text = f" (by the votes of {_listed([judge_label(name) for name in judges])}"
+    trained = f"trained on the same {words.sources} as the classifier"
     if met:
-        text += f"; trained on the same {words.sources} as the classifier: {_listed(met)}"
+        text += f", {trained}" if len(met) == len(judges) else f"; {trained}: {_listed(met)}"
     return text + ")"
 
 

@@ -18,7 +18,7 @@ COMPARED = {
 }
 TRANSFER = (
     " of what the search gained is also gained where the same changes are made to random real "
-    "{many}: near 100 % they drive the neuron in {reality} too"
+    "{many}: near 100 % they act in {reality} too"
 )
 ALONE = (
     ". What it found may excite the neuron in generated {many} alone, as in networks that were "

@@ -33,7 +33,7 @@ CONCLUSIONS: dict[Outcome, str] = {
     "unmoved": "this explanation shows the GAN, not the classifier: to real {many} the neuron "
     "hardly responds",
     "absent": "nothing tells whether this explanation shows the classifier or the GAN: the network "
-    "itself does not find its class in any of the real {many}, or finds it in all",
+    "itself finds its class in {share} of the real {many}",
     "untold": "the judges cannot tell whether this explanation shows the classifier or the GAN: "
     "the real {many} that drive the neuron most get {strong} of their votes, those that drive it "
     "least {weak}",
