@@ -38,8 +38,8 @@ def test_split() -> Split:
     return load_log_mel_split(corpus, "test", FrontEnd(), cache_directory(""), NullProgress())
 
 
-def test_all_of_it_is_less_than_twenty_megabytes() -> None:
-    assert sum(path.stat().st_size for path in PRETRAINED.iterdir()) < 20e6
+def test_all_networks_are_less_than_25_megabytes() -> None:
+    assert sum(path.stat().st_size for path in PRETRAINED.glob("*.pt")) < 25e6
 
 
 def test_the_judges_are_other_networks_for_the_same_question(
