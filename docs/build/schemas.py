@@ -34,9 +34,11 @@ from ganexplain.artifacts.plan import DIRECTIONS, Plan, SearchTarget
 from ganexplain.artifacts.prediction import Prediction
 from ganexplain.artifacts.predictions import PicturePrediction, Predictions, RecordingPrediction
 from ganexplain.artifacts.responses import (
+    DECIDED,
     REAL_AXES,
     SHARING,
     VARIATION,
+    Decided,
     MeasuredUnit,
     ResponsesMeta,
 )
@@ -106,7 +108,10 @@ FORMS: dict[type, Form] = {
         optional=["responses_hash"],
     ),
     MeasuredUnit: Form(spread=["unit"]),
-    ResponsesMeta: Form(names={"variation": VARIATION, "sharing": SHARING}, spread=["measured"]),
+    ResponsesMeta: Form(
+        names={"variation": VARIATION, "sharing": SHARING, "decided": DECIDED}, spread=["measured"]
+    ),
+    Decided: Form(names={"name": "class"}),
     RankedConfiguration: Form(
         spread=["configuration"], left_out=["means"], more=dict.fromkeys(MEASURES, MEASURE)
     ),
