@@ -94,10 +94,15 @@ def draw_excerpts(paths: Sequence[Path], sound: WaveformInput, seed: int) -> np.
     return np.stack([_heard(draw) for _ in range(SOURCES)])
 
 
+def has_sound(excerpt: np.ndarray) -> bool:
+    """Whether an excerpt (W,) is loud enough to be mixed."""
+    return bool(np.sqrt(np.mean(np.square(excerpt))) > SOFTEST)
+
+
 def _heard(draw: Callable[[], np.ndarray]) -> np.ndarray:
     """The first of several draws that is no silence."""
     for _ in range(TRIES):
         excerpt = draw()
-        if np.sqrt(np.mean(np.square(excerpt))) > SOFTEST:
+        if has_sound(excerpt):
             return excerpt
     raise UsageError("--prior-from: hardly any of it has sound to mix; name other recordings")

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ganexplain.artifacts.false_alarms import GeneratedSound
 from ganexplain.ascent.engine import ascend, start_latents
-from ganexplain.ascent.mixture_prior import SOFTEST, mixtures
+from ganexplain.ascent.mixture_prior import has_sound, mixtures
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.attribution.alarms import AlarmTask
 from ganexplain.audio.io import encode_flac, read_duration
@@ -59,28 +59,29 @@ def generate_sounds(
     starts = start_latents(task.config.seed, len(seeds), generator.latent_size)
 
     def margins(latents: Tensor) -> Tensor:
-        heard = task.outputs(limited(generator(latents).numpy()))
-        return torch.from_numpy(task.margins(heard)[:, number]).float()
+        outputs = task.outputs(generator(latents).numpy())
+        return torch.from_numpy(task.margins(outputs)[:, number]).float()
 
     found = ascend(
         margins, Starts(starts, RATE, WEIGHT, seeds), [ITERATIONS], AscentSettings(calls=CALLS),
         lambda units, response: advance(units),
     )  # fmt: skip
-    made = limited(generator(torch.from_numpy(found.latent[0])).numpy())
+    made = generator(torch.from_numpy(found.latent[0])).numpy()
     waveforms = np.stack([as_heard(each, task.sound.sample_rate) for each in made])
     outputs = task.outputs(waveforms)
     order = np.argsort(-task.margins(outputs)[:, number], kind="stable")
     stem = f"{task.stem(number)}-generated"
     sounds = tuple(
-        _sound(task, number, out / f"{stem}-{place}.flac", waveforms[k])
+        _sound(task, number, out / f"{stem}-{place}.flac", waveforms[k], outputs[k : k + 1])
         for place, k in enumerate(order, 1)
     )
     return GeneratedClass(waveforms[order], sounds)
 
 
-def _sound(task: AlarmTask, number: int, path: Path, waveform: np.ndarray) -> GeneratedSound:
-    """Write a sound; its score, and the cause of it if it is taken for the class."""
-    outputs = task.outputs(waveform[None])
+def _sound(
+    task: AlarmTask, number: int, path: Path, waveform: np.ndarray, outputs: np.ndarray
+) -> GeneratedSound:
+    """Write a sound with outputs (1, K); its score, and its cause if it is taken for the class."""
     fires = bool(task.margins(outputs)[0, number] > 0)
     cause = task.finder(number).find(waveform) if fires else None
     write_bytes(path, encode_flac(limit_peak(waveform), task.sound.sample_rate))
@@ -91,11 +92,6 @@ def _sound(task: AlarmTask, number: int, path: Path, waveform: np.ndarray) -> Ge
         bands_hz=task.segments.hertz(cause.bands) if cause else (),
         spans_s=task.segments.seconds(cause.spans, task.sound.seconds) if cause else (),
     )
-
-
-def limited(waveforms: np.ndarray) -> np.ndarray:
-    """Waveforms (N, W), each softened to a peak within full scale, as files are."""
-    return np.stack([limit_peak(each) for each in waveforms])
 
 
 def _excerpts(task: AlarmTask, number: int) -> np.ndarray:
@@ -110,7 +106,7 @@ def _excerpts(task: AlarmTask, number: int) -> np.ndarray:
     found: list[np.ndarray] = []
     for k in stream.permutation(len(places)):
         excerpt = task.excerpt(*places[k])
-        if np.sqrt(np.mean(np.square(excerpt))) > SOFTEST:
+        if has_sound(excerpt):
             found.append(excerpt)
         if len(found) == SOURCES:
             break

@@ -152,10 +152,7 @@ class Parted:
         work = PartWork(
             RecordingAlarms, Listen, (self._settings,), Listen(self.task.config, self.task)
         )
-        worth_it = self._on_cpu and len(parts) >= WORTH_PROCESSES
-        return PartedRun(self.out, self.workers, self.progress, "listening", worth_it).results(
-            parts, work
-        )
+        return self._run("listening", len(parts) >= WORTH_PROCESSES).results(parts, work)
 
     def explain(self, heard: Sequence[RecordingAlarms]) -> list[ExplainedAlarms]:
         """The causes of at most so many alarms of each class as the settings say."""
@@ -168,10 +165,8 @@ class Parted:
         work = PartWork(
             ExplainedAlarms, Explain, (self._settings,), Explain(self.task.config, self.task)
         )
-        worth_it = self._on_cpu and sum(part.units for part in parts) >= WORTH_PROCESSES
-        return PartedRun(self.out, self.workers, self.progress, "causes", worth_it).results(
-            parts, work
-        )
+        alarms = sum(part.units for part in parts)
+        return self._run("causes", alarms >= WORTH_PROCESSES).results(parts, work)
 
     def generate(self, heard: Sequence[RecordingAlarms]) -> dict[int, GeneratedClass]:
         """Sounds that are taken for each class that has alarms or was named."""
@@ -191,10 +186,7 @@ class Parted:
             GeneratedClass, Generate, (self._settings, self.out), opened,
             files=lambda part, found: (Path(each.sound) for each in found.sounds),
         )  # fmt: skip
-        worth_it = self._on_cpu and len(parts) > 1
-        found = PartedRun(self.out, self.workers, self.progress, "generating", worth_it).results(
-            parts, work
-        )
+        found = self._run("generating", len(parts) > 1).results(parts, work)
         return {part.target: one for part, one in zip(parts, found, strict=True) if one.sounds}
 
     @property
@@ -202,9 +194,10 @@ class Parted:
         """The settings of workers, which need not guess the kind of the outputs again."""
         return replace(self.task.config, outputs=self.task.kind)
 
-    @property
-    def _on_cpu(self) -> bool:
-        return self.task.explained.device.type == "cpu"
+    def _run(self, title: str, is_long: bool) -> PartedRun:
+        """A step, for which processes are worth their start if it is long and on a CPU."""
+        worth_it = is_long and self.task.explained.device.type == "cpu"
+        return PartedRun(self.out, self.workers, self.progress, title, worth_it)
 
 
 class Listen:
