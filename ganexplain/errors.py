@@ -6,7 +6,7 @@ import difflib
 import errno
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 DISK_FULL = "no space left on the disk; free some and run the command again"
@@ -147,6 +147,12 @@ def reason_of(error: BaseException) -> str:
     if not isinstance(error, GanexplainError | RuntimeError | ValueError | OSError):
         reason = f"{type(error).__name__}: {reason}"
     return reason.rstrip(".:, ")
+
+
+def first_names(names: Sequence[str], most: int = 8) -> str:
+    """Names for a note, of many the first and the number of the others."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ganexplain.artifacts.false_alarms import RecordingAlarms
 from ganexplain.attribution.causes import CauseFinder, Segmentation
+from ganexplain.attribution.segments import columns_and_rows
 from ganexplain.audio.io import load_excerpt
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.prediction import decision_margin
@@ -19,7 +20,13 @@ from ganexplain.config.alarms import EVERY, FalseAlarmsConfig
 from ganexplain.corpora.cache import cache_directory, cached_waveform
 from ganexplain.corpora.load import open_corpus
 from ganexplain.corpora.recordings import OVERLAP_TOLERANCE, Corpus, Recording
-from ganexplain.errors import GanexplainError, UsageError, check_known, skipping_bad_file
+from ganexplain.errors import (
+    GanexplainError,
+    UsageError,
+    check_known,
+    first_names,
+    skipping_bad_file,
+)
 from ganexplain.files.names import LONGEST_PART, distinct_names, safe_name_part
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.decisions import (
@@ -82,12 +89,11 @@ class AlarmTask:
         names = [self.classes[k] for k in self.targets if self.classes[k] not in known]
         if not names:
             return ""
-        some = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if names[8:] else "")
         but = f" (but of {', '.join(known)})" if known else ""
         advice = "; classes and labels of one meaning need one name" if known else ""
         return (
-            f"{self.corpus.name}: has no labels of {some}{but}, so every excerpt counts as one "
-            f"without{advice}"
+            f"{self.corpus.name}: has no labels of {first_names(names)}{but}, so every excerpt "
+            f"counts as one without{advice}"
         )
 
     def score_text(self, number: int) -> str:
@@ -270,10 +276,10 @@ def _targets(
 
 def _columns_and_rows(text: str) -> tuple[int, int]:
     """The numbers of 8x16; UsageError for another text."""
-    columns, _, rows = text.partition("x")
-    if not (columns.isdecimal() and rows.isdecimal() and int(columns) and int(rows)):
+    counts = columns_and_rows(text)
+    if not (counts and all(counts)):
         raise UsageError(f"--segments {text}: give columns x rows (times x bands), as in 8x16")
-    return int(columns), int(rows)
+    return counts
 
 
 def _cut(whole: np.ndarray, start: int, length: int) -> np.ndarray:

@@ -31,6 +31,14 @@ class Reference:
     lowest: float | None = None
     zero: Tensor | float = 0.0
 
+    @classmethod
+    def of_bands(
+        cls, mean: Tensor, deviation: Tensor, axes: int, silence: float | None = None
+    ) -> Reference:
+        """That of statistics (F,) or (C,) for inputs of so many axes: (F, T) or (C, H, W)."""
+        index = (..., *[None] * (axes - 1))
+        return cls(mean[index], deviation[index], silence)
+
     def standardised(self, x: Tensor) -> Tensor:
         """Return x (*S) in deviations of the training set."""
         return (x - self.centre) / self.scale

@@ -60,8 +60,8 @@ def partition(
 def parse_labels(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndarray:
     """Return the label map (H, W) that `--segments` names; `text` is `kind:rest`."""
     bands, frames = values.shape[-2:]
-    if grid := re.fullmatch(r"(\d+)x(\d+)", text):
-        return segments.grid(bands, frames, rows=int(grid[2]), columns=int(grid[1]))
+    if counts := segments.columns_and_rows(text):
+        return segments.grid(bands, frames, rows=counts[1], columns=counts[0])
     if kind == "sound":
         return _follow_sound(text, rest, values)
     if kind in ("temporal", "spectral"):
@@ -80,12 +80,12 @@ def parse_labels(text: str, kind: str, rest: str, values: np.ndarray) -> np.ndar
 
 def _follow_sound(text: str, rest: str, values: np.ndarray) -> np.ndarray:
     """Return the label map (F, T) of `sound` or `sound:COLUMNSxROWS`, 6x4 if they are not given."""
-    found = re.fullmatch(r"(\d+)x(\d+)", rest or "6x4")
-    if not found:
+    counts = segments.columns_and_rows(rest or "6x4")
+    if not counts:
         raise UsageError(f"--segments {text}: write times x bands, as in sound:6x4")
     if values.ndim != 2 or len(values) == 1:
         raise UsageError(f"--segments {text}: goes with log-mel; use slic or temporal here")
-    return segments.follow_sound(values, rows=int(found[2]), columns=int(found[1]))
+    return segments.follow_sound(values, rows=counts[1], columns=counts[0])
 
 
 def _number(text: str, rest: str, default: int) -> int:

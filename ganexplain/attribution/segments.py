@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from ganexplain.errors import GanexplainError, UsageError, check_known
@@ -26,6 +28,12 @@ def grid(height: int, width: int, rows: int, columns: int) -> np.ndarray:
     row = np.minimum(np.arange(height) // (height // rows), rows - 1)
     column = np.minimum(np.arange(width) // (width // columns), columns - 1)
     return column[None, :] * rows + row[:, None]
+
+
+def columns_and_rows(text: str) -> tuple[int, int] | None:
+    """Return the numbers of a text like 6x4, times x bands; None for another text."""
+    found = re.fullmatch(r"(\d+)x(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def temporal(height: int, width: int, count: int) -> np.ndarray:

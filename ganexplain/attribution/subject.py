@@ -145,9 +145,9 @@ def load_subject(
 
 def _own_subject(classifier: Classifier) -> Subject:
     network, front_end = classifier.network, classifier.front_end
-    # A number a band or channel, beside inputs (F, T) or (C, H, W).
-    axes = (..., *[None] * (len(front_end.shape) - 1))
-    reference = Reference(network.mean[axes], network.deviation[axes], front_end.silence)
+    reference = Reference.of_bands(
+        network.mean, network.deviation, len(front_end.shape), front_end.silence
+    )
     return Subject(
         network, front_end, classifier.classes, "logits", classifier.threshold, reference,
         OUR_OUTPUT,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ganexplain.artifacts.false_alarms import Alarm, ClassAlarms, FalseAlarms, GeneratedSound, Range
+from ganexplain.errors import first_names
 
 NOTHING = "nothing whose removal ends it"
 
@@ -14,8 +15,7 @@ def false_alarms_text(found: FalseAlarms) -> str:
     silent = [each.name for each in found.classes if not each.page]
     lines = [line for each in found.classes if each.page for line in _class_lines(each)]
     if silent:
-        named = ", ".join(silent[:8]) + (f" and {len(silent) - 8} more" if silent[8:] else "")
-        lines.append(f"no alarm: {named}")
+        lines.append(f"no alarm: {first_names(silent)}")
     return "\n".join(lines)
 
 

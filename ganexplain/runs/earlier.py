@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ganexplain.config import LONGEST_SETTINGS, current_settings, toml_text
+from ganexplain.config.setting import Preset
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import read_json
 from ganexplain.files.bounded import read_toml
@@ -24,8 +25,7 @@ def first_difference(path: Path, stage: str, config: Any) -> str:
 
     Of the first also the values. Settings that a resumed run may change are not compared.
     """
-    written = read_toml("--out", path / SETTINGS, LONGEST_SETTINGS)
-    before = current_settings(type(config), written)
+    before = _settings_of(path, config)
     now = current_settings(type(config), tomllib.loads(toml_text(stage, config)))
     named = {each.name.replace("_", "-"): each.metadata for each in fields(config)}
     free, words = (
@@ -40,12 +40,16 @@ def first_difference(path: Path, stage: str, config: Any) -> str:
     return f"{first} was {was!r} in {path}, now {value!r}{also}"
 
 
+def _settings_of(path: Path, config: Any) -> Preset:
+    """The settings of the run in `path`, of the class of `config`."""
+    return current_settings(type(config), read_toml("--out", path / SETTINGS, LONGEST_SETTINGS))
+
+
 def with_earlier(path: Path, config: Config, names: Sequence[str]) -> Config | None:
     """The settings with those of `names` that the run in `path` has; None if there is no run."""
     if not run_records(path):
         return None
-    written = read_toml("--out", path / SETTINGS, LONGEST_SETTINGS)
-    before = current_settings(type(config), written)
+    before = _settings_of(path, config)
     return replace(config, **{name: before[name.replace("_", "-")] for name in names})
 
 

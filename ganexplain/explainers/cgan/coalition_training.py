@@ -125,9 +125,9 @@ class CoalitionTraining:
 
     def __init__(self, task: Task) -> None:
         self.task, self.config = task, task.config
-        mean, deviation = (each[_axes(task)] for each in task.statistics)
         shape = task.networks[0].front_end.shape
-        self.squares = Squares.over(shape, self.config.occlusion_grid, Reference(mean, deviation))
+        reference = Reference.of_bands(*task.statistics, len(shape))
+        self.squares = Squares.over(shape, self.config.occlusion_grid, reference)
         self.teachers = [Teacher(n, self.squares, self.config.target) for n in task.networks]
         self.centres = task.train.whole_excerpts()
         self.held_out = self._held_out()
@@ -256,8 +256,3 @@ class CoalitionTraining:
     def restore(self, state: State) -> None:
         """Continue from a state; GanexplainError if it belongs to other recordings."""
         restore_tensors(state, self.networks, self.optimisers)
-
-
-def _axes(task: Task) -> tuple[slice | None, ...]:
-    """The index that spreads statistics over the axes of an input."""
-    return (slice(None), *[None] * (len(task.networks[0].front_end.shape) - 1))

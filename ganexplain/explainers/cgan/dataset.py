@@ -141,9 +141,7 @@ class MapDataset:
         return made.half().cpu().numpy()
 
     def _occlusion(self, network: TargetNetwork, x: Tensor, classes: Tensor) -> Tensor:
-        axes = (slice(None), *[None] * (len(network.front_end.shape) - 1))
-        mean, deviation = self.task.statistics
-        reference = Reference(mean[axes], deviation[axes])
+        reference = Reference.of_bands(*self.task.statistics, len(network.front_end.shape))
         return occlusion_maps(network, x, classes, reference, self.task.config.occlusion_grid)
 
 

@@ -32,8 +32,7 @@ class SignalAnswer:
 
     def __call__(self, network: nn.Module, scorer: Scorer, x: torch.Tensor) -> LearnedMap:
         """Return the map of input x (*S), by two passes and two gradients of the network."""
-        axes = (slice(None), *[None] * (x.ndim - 1))
-        reference = Reference(self.generator.mean[axes], self.generator.deviation[axes])
+        reference = Reference.of_bands(self.generator.mean, self.generator.deviation, x.ndim)
         one = np.zeros(x.shape[-2:], dtype=int)  # the mean is that of the whole input
         filled = fill("mean", x, one, reference)[None]
         signals = network_signals(network, scorer.differentiable_odds, x[None], filled)
