@@ -85,6 +85,14 @@ def data_chunk(data: mmap) -> int | None:
     return None
 
 
+def has_whole_samples(data: mmap) -> bool:
+    """Whether the file is RIFF and contains as many bytes of samples as its header says."""
+    at = data_chunk(data) if is_riff(data) else None
+    if at is None:
+        return False
+    return at + 8 + int.from_bytes(data[at + 4 : at + 8], ORDERS[data[:4]]) <= len(data)
+
+
 def bytes_behind(data: mmap) -> int:
     """Number of bytes behind the samples of a RIFF file that are not chunks, padding or tags."""
     at = data_chunk(data) if is_riff(data) else None

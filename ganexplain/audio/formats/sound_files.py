@@ -39,7 +39,13 @@ from ganexplain.audio.formats.mpeg_frames import (
     with_true_length,
 )
 from ganexplain.audio.formats.ogg_pages import CAPTURE, ogg_streams
-from ganexplain.audio.formats.riff_chunks import bytes_behind, is_placeholder, is_riff, open_length
+from ganexplain.audio.formats.riff_chunks import (
+    bytes_behind,
+    has_whole_samples,
+    is_placeholder,
+    is_riff,
+    open_length,
+)
 from ganexplain.audio.formats.spliced import Piece, Spliced
 from ganexplain.errors import BadFile
 
@@ -159,7 +165,9 @@ def _with_chunks(path: Path, data: mmap) -> SoundStream:
     claimed = (int(nist[1]) if nist else _claimed_frames(frames, log)) / rate
     if claimed > there + TOLERANCE:
         raise _cut_off(path, claimed, there)
-    if "seems to be truncated" in log.lower().replace("a truncated", "truncated"):
+    # libsndfile also says so of a whole GSM file, whose padding it takes for samples.
+    is_said = "seems to be truncated" in log.lower().replace("a truncated", "truncated")
+    if is_said and not has_whole_samples(data):
         raise BadFile(f"{path}: is cut off: {there:.3f} s are there, fewer than its header says")
     return SoundStream(path, (), frames, rate)
 
