@@ -13,25 +13,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
-import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from support.dask_cluster import ENVIRONMENT, Cluster, cluster
+
 ROOT = Path(__file__).parents[2]
 PRETRAINED = ROOT / "sample_data" / "pretrained"
 RESULTS = (".npz", ".csv", ".lab", ".png", ".flac", ".html")
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
 NETWORKS = ("--classifier", str(PRETRAINED / "classifier.pt"))
 
 SOUNDS = sorted(map(str, (ROOT / "sample_data" / "audio").iterdir()))
@@ -51,67 +48,6 @@ BEFORE = {  # what a stage reads
     "adaptive": ["responses", "{corpus}", *NETWORKS, "--top", "24"],
     "select": STAGES["explain"],
 }
-
-
-@dataclass
-class Cluster:
-    """A scheduler on loopback with workers; each is a process that may be killed."""
-
-    workers: int
-    port: int
-    started: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
-
-    @property
-    def address(self) -> str:
-        """Where the scheduler listens."""
-        return f"tcp://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start what does not run, and wait for the scheduler."""
-        where = ("--host", "127.0.0.1", "--port", str(self.port))
-        many = (self.address, "--nworkers", str(self.workers), "--nthreads", "1")
-        for name, words in (("scheduler", where), ("worker", many)):
-            running = self.started.get(name)
-            if running is None or running.poll() is not None:
-                self.started[name] = subprocess.Popen(
-                    [sys.executable, "-m", f"distributed.cli.dask_{name}", *words,
-                     "--no-dashboard"],
-                    env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                )  # fmt: skip
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.1)
-
-    def worker_processes(self) -> list[int]:
-        """The processes that do tasks, which the process of `dask worker` restarts."""
-        children = _children(self.started["worker"].pid)
-        return [p for p in children if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
-
-    def stop(self) -> None:
-        """End all processes."""
-        for process in self.started.values():
-            process.terminate()
-            process.wait()
-
-
-def _children(pid: int) -> list[int]:
-    own = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [each for child in map(int, own) for each in (child, *_children(child))]
-
-
-@contextmanager
-def cluster(workers: int) -> Iterator[Cluster]:
-    """A running cluster on a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with ExitStack() as stack:
-        started = Cluster(workers, port)
-        stack.callback(started.stop)
-        started.start()
-        yield started
 
 
 def start(words: Sequence[str], out: Path, workers: str) -> subprocess.Popen[bytes]:
@@ -151,10 +87,11 @@ def different(one: Path, other: Path) -> list[str]:
 def kill(what: str, command: subprocess.Popen[bytes], on: Cluster) -> None:
     """Kill a worker, the command or the scheduler."""
     if what == "worker":
-        for process in on.worker_processes()[:1]:
-            os.kill(process, signal.SIGKILL)
+        on.kill_worker()
+    elif what == "scheduler":
+        on.kill_scheduler()
     else:
-        (command if what == "command" else on.started["scheduler"]).send_signal(signal.SIGKILL)
+        command.kill()
 
 
 def survived(words: Sequence[str], out: Path, what: str, kills: int) -> dict[str, object]:
