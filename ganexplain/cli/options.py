@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import MISSING, Field, fields
 from itertools import combinations
 from pathlib import Path
@@ -26,6 +26,7 @@ WRITTEN = {"writes": "Run directory to write.", "writes a file": "TOML file to w
 
 LEAST_OF_TABLE = 100  # columns of a terminal below which a table would cut the names of options
 NETWORKS = ("classifier", "model", "gan")  # the settings that most calls name
+UNIT_OPTIONS = ("--class", "--neuron", "--target", "--unit", "--layer")  # of which one is there
 SEVERAL = re.compile(r"(\S+) for several\b")  # in the help of an option: a value that names several
 
 
@@ -97,6 +98,14 @@ def _takes_one_value(parameter: Any) -> bool:
     return isinstance(parameter, TyperOption) and not parameter.multiple and not parameter.is_flag
 
 
+def _refuse_other_words(given: Sequence[str], names: Collection[str]) -> None:
+    """Tell the option that names the unit, where one is given that does so elsewhere."""
+    own = next((name for name in ("neuron", "target") if name in names), None)
+    for flag in (one.split("=")[0] for one in given):
+        if own and flag in UNIT_OPTIONS and flag.removeprefix("--") not in names:
+            raise UsageError(f"{flag}: here --{own} names the unit or class, as --{own} sing")
+
+
 def command_class(config_class: type[Any]) -> type[TyperCommand]:
     """A command that refuses repeated options, and lists the choices of other packages in its help.
 
@@ -108,8 +117,7 @@ def command_class(config_class: type[Any]) -> type[TyperCommand]:
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             given = list(args)  # the parser empties `args`
-            if "neuron" in names and any(one.split("=")[0] == "--class" for one in given):
-                raise UsageError("--class: name a class as the unit, such as --neuron sing")
+            _refuse_other_words(given, names)
             _, words, order = self.make_parser(ctx).parse_args(args=list(given))
             missing = [p for p in self.params if p.required and p not in order]
             takes_words = any(isinstance(each, TyperArgument) for each in self.params)

@@ -381,9 +381,22 @@ def test_what_is_there_or_not_is_refused_before_a_stage_is_imported(
     assert (done.code, f"{tmp_path / 'no'}: no such corpus" in done.error_line()) == (2, True)
 
 
-def test_the_option_class_is_said_to_be_neuron(command: Run, tmp_path: Path) -> None:
-    done = command("explain", "--class", "sing", "--out", tmp_path / "out")
-    assert done.error_line() == "--class: name a class as the unit, such as --neuron sing"
+@pytest.mark.parametrize(
+    ("stage", "flag", "own"),
+    [
+        ("explain", "--class", "--neuron"), ("counterfactual", "--target", "--neuron"),
+        ("attribute", "--neuron", "--target"), ("attribute", "--layer", "--target"),
+        ("false-alarms", "--class", "--target"), ("run", "--unit=sing", "--neuron"),
+    ],
+)  # fmt: skip
+def test_the_option_that_names_the_unit_is_told(
+    tmp_path: Path, command: Run, stage: str, flag: str, own: str
+) -> None:
+    done = command(stage, *([flag] if "=" in flag else [flag, "sing"]), "--out", tmp_path / "out")
+    assert done.code == 2
+    assert done.error_line() == (
+        f"{flag.split('=')[0]}: here {own} names the unit or class, as {own} sing"
+    )
 
 
 # --- networks -------------------------------------------------------------------------------
