@@ -25,7 +25,7 @@ from ganexplain.audio.sonify import limit_peak
 from ganexplain.config.setting import command_text
 from ganexplain.corpora.single import split_seconds
 from ganexplain.files.atomic import write_bytes, write_text
-from ganexplain.metrics.bootstrap import interval, resample_rows
+from ganexplain.metrics.bootstrap import resample_rows, share_interval
 from ganexplain.metrics.grouping import group_profiles, most_central
 from ganexplain.metrics.shares import exact_interval
 from ganexplain.report.false_alarms_page import (
@@ -97,20 +97,10 @@ def count_alarms(task: AlarmTask, number: int, counts: Counts) -> ClassAlarms:
 def _share_interval(
     alarms: np.ndarray, excerpts: np.ndarray, seed: int
 ) -> tuple[float, float] | None:
-    """95 % bounds of the share of alarms (R,) among excerpts (R,) of R recordings.
-
-    None where the resamples do not show how recordings vary: of fewer than three, which are always
-    the same, and of recordings with the same share.
-    """
-    if len(alarms) == 1:
-        return None
-    rows = resample_rows(len(alarms), seed, "recordings")
+    """The `share_interval` of alarms (R,) among excerpts (R,) of R recordings."""
+    rows = resample_rows(len(alarms), seed, "recordings", varied=False)
     resampled = alarms[rows].sum(axis=1) / excerpts[rows].sum(axis=1)
-    if not np.ptp(resampled):
-        return None
-    share = np.array(alarms.sum() / excerpts.sum())
-    low, high = np.clip(interval(share, resampled, len(alarms)), 0, 1)
-    return float(low), float(high)
+    return share_interval(float(alarms.sum() / excerpts.sum()), resampled, len(alarms))
 
 
 def explain_alarms(

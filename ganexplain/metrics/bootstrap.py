@@ -5,26 +5,30 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import expit, logit, ndtri, stdtrit
 
 from ganexplain.errors import check_known
 from ganexplain.runs.machine import random_stream
 
 RESAMPLES = 300
 CONFIDENCE = 0.95
+FEWEST_RECORDINGS = 3  # that show how recordings vary
+ROUNDING = 1e-9  # share of values up to which differences are only rounding
 
 
-def resample_rows(examples: int, seed: int, of: str = "") -> np.ndarray:
+def resample_rows(examples: int, seed: int, of: str = "", varied: bool = True) -> np.ndarray:
     """Rows (B, N) of B bootstrap samples of N examples, drawn with replacement.
 
     All settings and controls with the same starts use the same rows: example k of each has the
     same seed, so their differences are paired. Sets of other examples have other rows, by the name
-    `of` the set. No sample repeats only one example, as it would have no variance.
+    `of` the set. A `varied` sample does not repeat only one example, as that has no variance; means
+    and shares need none, and of three examples one sample in nine is such.
     """
     stream = random_stream(seed, "bootstrap" + of)
     rows = stream.integers(examples, size=(RESAMPLES, examples))
-    alone = (rows == rows[:, :1]).all(axis=1)
-    rows[alone, 0] = (rows[alone, 0] + 1) % examples
+    if varied:
+        alone = (rows == rows[:, :1]).all(axis=1)
+        rows[alone, 0] = (rows[alone, 0] + 1) % examples
     return rows
 
 
@@ -43,6 +47,31 @@ def interval(score: np.ndarray, resampled: np.ndarray, examples: int) -> np.ndar
         wider *= np.sqrt(examples / (examples - 1))
     around = resampled - resampled.mean(axis=-1, keepdims=True)
     return np.moveaxis(score + wider * np.quantile(around, tails, axis=-1), 0, -1)
+
+
+def share_interval(
+    share: float, resampled: np.ndarray, recordings: int
+) -> tuple[float, float] | None:
+    """95 % bounds of a share, from those of B resamples (B,) of G `recordings`, NaN where unknown.
+
+    Student's t with G - 1 degrees of freedom times the standard error of the resamples, on the
+    scale of the log odds, where a share has no bounds: of few recordings the interval of a small
+    share is otherwise too narrow upwards (Korn and Graubard 1998). As in `interval`, the
+    standard error is scaled by sqrt(G / (G - 1)).
+
+    None where the resamples do not show how recordings vary: of fewer than three, and of recordings
+    with the same share, as of a share of 0 or 1.
+
+    >>> share_interval(0.5, np.array([0.4, 0.6]), 24)
+    (0.318..., 0.681...)
+    """
+    known = resampled[np.isfinite(resampled)]
+    if recordings < FEWEST_RECORDINGS or not known.size or np.ptp(known) <= ROUNDING:
+        return None
+    error = known.std() * np.sqrt(recordings / (recordings - 1))
+    reach = stdtrit(recordings - 1, (1 + CONFIDENCE) / 2) * error / (share * (1 - share))
+    low, high = expit(logit(share) + reach * np.array([-1, 1]))
+    return float(low), float(high)
 
 
 def tied_with_best(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:
@@ -90,7 +119,7 @@ def rank_configurations(values: np.ndarray, better: str, seed: int = 0) -> Ranki
     finite = np.where(np.isfinite(cost), cost, -np.inf)
     cost = np.where(np.isfinite(cost), cost, np.maximum(finite.max(axis=0), -1e300))
     mean = cost.mean(axis=1)
-    rows = resample_rows(cost.shape[1], seed)
+    rows = resample_rows(cost.shape[1], seed, varied=False)
     resampled = np.stack([each[rows].mean(axis=1) for each in cost])  # (C, B)
     bounds = np.sort(sign * interval(mean, resampled, cost.shape[1]), axis=1)
     tied = tied_with_best(mean, resampled)

@@ -14,18 +14,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ganexplain.metrics.bootstrap import interval, resample_rows
+from ganexplain.metrics.bootstrap import ROUNDING, resample_rows
 from ganexplain.metrics.distances import gaussian, median_distance
 from ganexplain.metrics.moments import Moments
 from ganexplain.metrics.regression import fitted, residual
-from ganexplain.metrics.shares import exact_interval
 from ganexplain.metrics.sharing import ALL
 from ganexplain.runs.machine import random_stream
 
 FEW, SOME = 0.01, 0.1  # shares of excerpts that are compared with others
 MOST_PAIRS = 20_000  # drawn at random where there are more
 BLOCK = 10  # excerpts of nearly the same fit, of which the strongest and the weakest are a pair
-ROUNDING = 1e-9  # share of values up to which differences are only rounding
 ROWS = 4096  # excerpts that are computed with at once
 MOST_FOR_WIDTH = 2000  # excerpts whose distances decide the width of the kernel
 
@@ -274,20 +272,5 @@ class Probe:
 
 def recording_weights(recordings: int, seed: int) -> np.ndarray:
     """How often each of G recordings occurs (B, G) in B bootstrap samples of recordings."""
-    rows = (
-        resample_rows(recordings, seed, "recordings") if recordings > 1 else np.zeros((1, 1), int)
-    )
+    rows = resample_rows(recordings, seed, "recordings", varied=False)
     return np.stack([np.bincount(row, minlength=recordings) for row in rows]).astype(np.float64)
-
-
-def share_interval(share: float, resampled: np.ndarray, recordings: int) -> tuple[float, float]:
-    """95 % bounds of a share from its resamples (B,); the excerpts are of G `recordings`.
-
-    Resamples that are all the same, as of a share of 1, have no spread: the bounds are then those
-    of the exact binomial interval of a share of G.
-    """
-    known = resampled[np.isfinite(resampled)]
-    if recordings < 2 or not known.size or np.ptp(known) <= ROUNDING:
-        return exact_interval(share, recordings)
-    low, high = np.clip(interval(np.array(share), known, recordings), 0, 1)
-    return float(low), float(high)

@@ -25,9 +25,10 @@ from ganexplain.artifacts.prediction import (
 from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.errors import TooFewExcerpts
 from ganexplain.files.arrays import scratch_array
-from ganexplain.metrics.bootstrap import interval
-from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights, share_interval
+from ganexplain.metrics.bootstrap import interval, share_interval
+from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights
 from ganexplain.metrics.regression import explained_share
+from ganexplain.metrics.shares import exact_interval
 from ganexplain.networks.decisions import output_regressors
 from ganexplain.networks.hooks import find_layer, record_outputs
 from ganexplain.networks.layer_units import unit_values
@@ -261,7 +262,8 @@ class PredictionTest:
             own = MeasuredShare.mean([shares[encoder, GENERATED, difficulty] for shares in those])
             bounds = None
             if self.recordings > 1:
-                bounds = share_interval(mean.share, mean.resampled, mean.recordings)
+                spread = share_interval(mean.share, mean.resampled, mean.recordings)
+                bounds = spread or exact_interval(mean.share, mean.recordings)
             entry = PairShare(mean.share, bounds, None if name == GENERATED else mean.minus(own))
             found.setdefault(encoder, {}).setdefault(name, {})[difficulty] = entry
         return {

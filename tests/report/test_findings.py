@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganexplain.artifacts.figures import Control, Figures, JudgeAgreement
-from ganexplain.report.html.shares import share_difference, share_interval
+from ganexplain.metrics.shares import share_difference, wilson_interval
 from ganexplain.report.unit.findings import (
     CONCLUSIONS,
     Measure,
@@ -134,7 +134,7 @@ def test_the_interval_of_a_share_is_wilsons() -> None:
     z, n, p = 1.959963984540054, 50, 0.3
     middle = (p + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    assert share_interval(p, n) == pytest.approx((middle - reach, middle + reach))
+    assert wilson_interval(p, n) == pytest.approx((middle - reach, middle + reach))
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typing import Literal
 from ganexplain.artifacts.figures import Control, Figures, JudgeAgreement
 from ganexplain.inputs.words import SOUND, Words
 from ganexplain.metrics.scores import SCORES
+from ganexplain.metrics.shares import Interval, share_difference
 from ganexplain.report.html.notation import percent
-from ganexplain.report.html.shares import Interval, share_difference
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.sanity_check import (
     BY_VOTES,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ganexplain.artifacts.figures import JudgeAgreement
 from ganexplain.inputs.words import SOUND, Words
+from ganexplain.metrics.shares import share_difference
 from ganexplain.report.html.notation import number, percent
-from ganexplain.report.html.shares import share_difference
 from ganexplain.report.unit.evidence import Evidence
 from ganexplain.report.unit.findings import standing
 from ganexplain.report.unit.sanity_check import is_discerning

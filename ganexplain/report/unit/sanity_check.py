@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from ganexplain.report.html.shares import share_difference
+from ganexplain.metrics.shares import share_difference
 
 FEWEST = 24  # least number of examples, and of real ones, for a conclusion
 CLEAR = 0.6  # votes for real examples that drive the unit most, minus those that drive it least
