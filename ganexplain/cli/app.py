@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, get_type_hints
@@ -147,93 +147,126 @@ def _one_of_several(given: dict[str, object], under_torchrun: str) -> Iterator[b
         yield rank == 0
 
 
-def _add_command(
-    name: str,
-    config_class: type,
-    stage: str,
-    show: Callable[[Any, bool], None],
-    result: str = "writes",
-    under_torchrun: str = "",
-    resumes: bool = False,
-) -> None:
-    """Add the command whose options are the fields of `config_class`, run by `module:function`.
+@dataclass(frozen=True)
+class Command:
+    """A command whose options are the fields of `config_class`, run by `module:function`.
 
     Its result is what it `writes` into a run directory, else what it `prints` or `prints a path`
-    of. What can run `under_torchrun` can be resumed, and so can what `resumes`.
+    of; `show` prints it. What can run `under_torchrun` can be resumed, and so can what `resumes`.
+    `plan` is the `module:function` of what --dry-run prints besides the settings.
     """
-    kinds = get_type_hints(config_class)
-    settings = fields(config_class)
 
-    def command(context: typer.Context, **given: Any) -> None:
-        values = {f.name: given[f.name] for f in settings}
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-        asked = {name for name in values if was_set(context, name)}
-        with one_line_errors():
-            chosen: Any = config.with_preset(config_class, values, asked)
+    name: str
+    config_class: type
+    stage: str
+    show: Callable[[Any, bool], None]
+    result: str = "writes"
+    under_torchrun: str = ""
+    resumes: bool = False
+    plan: str = ""
+
+    def __call__(self, context: typer.Context, **given: Any) -> None:
+        """Do what the options say."""
+        settings = self.settings(context, given)
         if given["dry_run"]:
             with one_line_errors():
-                print_result(config.toml_text(name, chosen).removesuffix("\n"))
-            return
+                print_result(config.toml_text(self.name, settings).removesuffix("\n"))
+            if not self.plan:
+                return
         keep_freed_memory()
         hide_library_warnings()
         limit_threads()
+        if given["dry_run"]:
+            with one_line_errors("skip_bad_files" in given):
+                self.print_plan(settings, given)
+        else:
+            self.run(settings, given)
+
+    def settings(self, context: typer.Context, given: Mapping[str, Any]) -> Any:
+        """The settings in effect: options, files and presets."""
+        values = {f.name: given[f.name] for f in fields(self.config_class)}
+        values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        named = {name for name in values if was_set(context, name)}
+        with one_line_errors():
+            return config.with_preset(self.config_class, values, named)
+
+    def run(self, settings: Any, given: dict[str, Any]) -> None:
+        """Run the stage and print its result."""
         mended = one_line_errors("skip_bad_files" in given, "resume" in given)
-        with mended, _one_of_several(given, under_torchrun) as first:
+        with mended, _one_of_several(given, self.under_torchrun) as first:
             check_current_folder()
             where = {k: given[k] for k in ("out", "resume", "overwrite") if k in given}
-            refuse_early(name, chosen, **where)
+            refuse_early(self.name, settings, **where)
             set_cache_dirs()
-            with stderr_progress(given["quiet"] or not first) as progress:
-                settings_here = with_files_of_the_hub(chosen, progress)
-                run = load_stage(stage)
-                # What a network of the user's own prints is no result.
-                with redirect_stdout(sys.stderr), config.options_named(chosen):
-                    found = run(settings_here, progress=progress, **{"overwrite": False, **where})
+            found = self._result(
+                self.stage, settings, given["quiet"] or not first, **{"overwrite": False, **where}
+            )
             if first:
-                show(found, given.get("as_json", False))
+                self.show(found, given.get("as_json", False))
 
-    parameters = [
-        *(field_option(f, kinds[f.name]) for f in settings),
-        *common_options(result, getattr(config_class, "OUT", MISSING)),
-    ]
-    if under_torchrun or resumes:
-        meaning = "Continue an earlier run in --out; if there is none, start one."
-        parameters.append(option("resume", bool, False, typer.Option("--resume", help=meaning)))
-    own = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [own, *in_order(parameters, config_class)]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    without_docstrings = sys.flags.optimize > 1  # a dataclass then has its signature in the place
-    command.__doc__ = None if without_docstrings else config_class.__doc__
-    app.command(name, cls=command_class(config_class))(command)
+    def print_plan(self, settings: Any, given: Mapping[str, Any]) -> None:
+        """Print the plan as comments, so that the output is a file of settings still."""
+        check_current_folder()
+        refuse_early(self.name, settings)
+        set_cache_dirs()
+        where = {k: given[k] for k in ("out", "resume")}
+        for line in self._result(self.plan, settings, given["quiet"], **where).splitlines():
+            print_result(f"# {line}")
+
+    def _result(self, place: str, settings: Any, quiet: bool, **where: Any) -> Any:
+        """What a function of a stage returns."""
+        with stderr_progress(quiet) as progress:
+            settings_here = with_files_of_the_hub(settings, progress)
+            function = load_stage(place)
+            # What a network of the user's own prints is no result.
+            with redirect_stdout(sys.stderr), config.options_named(settings):
+                return function(settings_here, progress=progress, **where)
+
+    def add(self) -> None:
+        """Add it to the command line."""
+        kinds = get_type_hints(self.config_class)
+        parameters = [
+            *(field_option(f, kinds[f.name]) for f in fields(self.config_class)),
+            *common_options(
+                self.result, getattr(self.config_class, "OUT", MISSING), bool(self.plan)
+            ),
+        ]
+        if self.under_torchrun or self.resumes:
+            meaning = "Continue an earlier run in --out; if there is none, start one."
+            parameters.append(option("resume", bool, False, typer.Option("--resume", help=meaning)))
+        own = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+        def command(context: typer.Context, **given: Any) -> None:
+            self(context, **given)
+
+        ordered = [own, *in_order(parameters, self.config_class)]
+        command.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
+        without_docstrings = sys.flags.optimize > 1  # a dataclass then has its signature there
+        command.__doc__ = None if without_docstrings else self.config_class.__doc__
+        app.command(self.name, cls=command_class(self.config_class))(command)
 
 
-def _add_stage(
-    name: str,
-    show: Callable[[Any, bool], None],
-    result: str = "writes",
-    under_torchrun: str = "",
-    resumes: bool = False,
-) -> None:
-    """Add the command of a stage."""
+def _add_stage(name: str, show: Callable[[Any, bool], None], **how: Any) -> None:
+    """Add the command of a stage; `how` are further fields of `Command`."""
     config_class, stage = (config.STAGES | config.OTHERS)[name]
-    _add_command(name, config_class, stage, show, result, under_torchrun, resumes)
+    Command(name, config_class, stage, show, **how).add()
 
 
-_add_command("demo", config.DemoConfig, "demo:demo", show_demo, resumes=True)
-_add_command("run", config.RunConfig, "run:run", show_path, resumes=True)
+Command("demo", config.DemoConfig, "demo:demo", show_demo, resumes=True, plan="demo:plan").add()
+Command("run", config.RunConfig, "run:run", show_path, resumes=True, plan="run:plan").add()
 _add_stage("train-classifier", show_path, under_torchrun="together")
 _add_stage("train-gan", show_path, under_torchrun="together")
 _add_stage("explain", show_paths, under_torchrun="apart")
 _add_stage("select", show_ranking, resumes=True)
 _add_stage("report", show_path, resumes=True)
 _add_stage("predict", show_predictions, resumes=True)
-_add_stage("input", show_input, "writes a file")
-_add_command("layers", config.LayersConfig, "layers:layers", show_layers, result="prints")
+_add_stage("input", show_input, result="writes a file")
+Command("layers", config.LayersConfig, "layers:layers", show_layers, result="prints").add()
 _add_stage("responses", show_paths, resumes=True)
 _add_stage("validate", show_validation)
 _add_stage("attribute", show_attributions, resumes=True)
 _add_stage("train-explainer", show_explainer, under_torchrun="together")
 _add_stage("counterfactual", show_counterfactuals, resumes=True)
 _add_stage("false-alarms", show_false_alarms, resumes=True)
-_add_stage("label-stems", show_plain_path, "prints a path")
+_add_stage("label-stems", show_plain_path, result="prints a path")
 _add_stage("rerun", show_differences)

@@ -149,8 +149,14 @@ def command_class(config_class: type[Any]) -> type[TyperCommand]:
     return Command
 
 
-def common_options(result: str, out: Any = MISSING) -> list[inspect.Parameter]:
-    """The options that every command of a kind has; `out` is the default of --out, if any."""
+def common_options(result: str, out: Any = MISSING, plans: bool = False) -> list[inspect.Parameter]:
+    """The options that every command of a kind has; `out` is the default of --out, if any.
+
+    `plans`: --dry-run also prints a plan.
+    """
+    shown = "the settings in effect"
+    if plans:
+        shown += " and, as comments, each stage with its time and command"
     config_info = typer.Option(
         "--config",
         callback=read_config,
@@ -161,7 +167,7 @@ def common_options(result: str, out: Any = MISSING) -> list[inspect.Parameter]:
         ("overwrite", ("--overwrite",), "Replace the output of an earlier run."),
         ("as_json", ("--json",), "Print the result as one JSON document."),
         ("quiet", ("--quiet", "-q"), "Show no progress and no notes."),
-        ("dry_run", ("--dry-run", "-n"), "Print the settings in effect, and exit."),
+        ("dry_run", ("--dry-run", "-n"), f"Print {shown}, and exit."),
     ]
     options = [option("config", Path | None, None, config_info)]
     if result in WRITTEN:

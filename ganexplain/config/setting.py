@@ -151,10 +151,11 @@ def toml_bytes(stage: str, config: Any) -> bytes:
         ) from error
 
 
-def command_text(stage: str, config: Any) -> str:
+def command_text(stage: str, config: Any, out: str = "OUT") -> str:
     """The command with the settings of a config that are no defaults, but for `OF_THE_PLACE`.
 
-    So runs with the same results have the same command.
+    So runs with the same results have the same command. `out` is the text of its --out, as a shell
+    reads it.
     """
     presets: Mapping[str, Preset] = getattr(config, "PRESETS", {})
     usual = presets.get(getattr(config, "preset", ""), {})
@@ -170,4 +171,4 @@ def command_text(stage: str, config: Any) -> str:
             options.append(flag if value else f"--no-{flag.removeprefix('--')}")
         else:
             options += [word for one in values for word in (flag, one)]
-    return shlex.join([*words, *options, "--out", "OUT"])
+    return f"{shlex.join([*words, *options])} --out {out}"

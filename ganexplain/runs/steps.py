@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ganexplain.config.setting import command_text
 from ganexplain.errors import UsageError
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.earlier import is_finished
@@ -47,6 +49,11 @@ class Step:
             return True
         units = [each for each in folder.iterdir() if each.is_dir()]
         return bool(units) and all((unit / self.output).is_file() for unit in units)
+
+    def plan(self, out: Path, seconds: float) -> tuple[str, str]:
+        """Two lines: what it does in about how many `seconds`, and its command."""
+        command = command_text(self.name, self.config, shlex.quote(str(out / self.name)))
+        return f"{self.name}, {range_of_time(seconds)}: {self.purpose}", f"    {command}"
 
     def run(
         self, out: Path, progress: Progress, overwrite: bool, resume: bool, time: str = ""

@@ -10,6 +10,7 @@ from ganexplain.config import DemoConfig, RunConfig
 from ganexplain.files.atomic import Document
 from ganexplain.files.shipped import shipped
 from ganexplain.runs.progress import Progress
+from ganexplain.stages.run import plan as plan_of_run
 from ganexplain.stages.run import run
 
 CORPUS = "demo.csv"
@@ -43,9 +44,19 @@ def demo(
 
     GanexplainError if the package was installed without its data.
     """
-    corpus = shipped(CORPUS)
-    whole = RunConfig(
-        corpus=(str(corpus),),
+    page = run(whole_run(config), out, progress, overwrite, resume)
+    return DemoPage(page, next_commands(out))
+
+
+def plan(config: DemoConfig, out: Path, progress: Progress, resume: bool = False) -> str:
+    """What `demo` would do: `plan` of `run`; errors as `demo`."""
+    return plan_of_run(whole_run(config), out, progress, resume)
+
+
+def whole_run(config: DemoConfig) -> RunConfig:
+    """The settings of `run` with shipped networks and recordings; errors as `demo`."""
+    return RunConfig(
+        corpus=(str(shipped(CORPUS)),),
         classifier=str(shipped("pretrained/classifier.pt")),
         neuron="sing",
         iterations=ITERATIONS,
@@ -53,8 +64,6 @@ def demo(
         workers=config.workers,
         scheduler_file=config.scheduler_file,
     )
-    page = run(whole, out, progress, overwrite, resume)
-    return DemoPage(page, next_commands(out))
 
 
 def next_commands(out: Path) -> tuple[tuple[str, str], ...]:

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
-
-import torch
 
 from ganexplain.ascent.expected_time import ExpectedTime
 from ganexplain.ascent.expected_training import try_classifier, try_gan
+from ganexplain.ascent.whole_way import (
+    Trainings,
+    as_begun,
+    stage_config,
+    with_shipped,
+    with_trainings,
+)
 from ganexplain.config import (
     ExplainConfig,
     ReportConfig,
     ResponsesConfig,
     RunConfig,
     SelectConfig,
-    TrainClassifierConfig,
-    TrainGanConfig,
     ValidateConfig,
 )
 from ganexplain.corpora.interfaces import AnyCorpus, split_files
 from ganexplain.corpora.load import open_corpus
-from ganexplain.corpora.splits import check_classes
-from ganexplain.errors import TooFewExcerpts, UsageError
-from ganexplain.files.shipped import is_shipped, shipped
-from ganexplain.gans.checkpoint import load_generator
-from ganexplain.runs.earlier import with_earlier
+from ganexplain.errors import TooFewExcerpts
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.steps import Step, announce, check_new_way, clear_run, range_of_time
 from ganexplain.stages.explain import check_settings, explain
@@ -40,10 +38,6 @@ from ganexplain.stages.validate import validate
 
 HOP_OF_TEST = 35  # frames between excerpts to predict: half a second of the usual log-mel
 SHOWN = 6  # examples of a setting on the page
-MINUTES = 10.0  # of training a new GAN, where no other time is asked for
-SAMPLE_EVERY = 200  # updates of a GAN between validations
-FITTED = ("steps", "autoencoder_steps", "encoder_steps")  # to the time of a GAN's training
-Config = TypeVar("Config")
 Seconds = Mapping[str, float]  # of stages, by name
 
 WAY = (
@@ -80,17 +74,38 @@ WAY = (
 
 
 @dataclass(frozen=True)
-class Trainings:
-    """The settings of the trainings that a run begins with."""
+class WholeWay:
+    """The stages of a run that are left `todo`, and what their times are measured of.
 
-    classifier: TrainClassifierConfig | None = None
-    gan: TrainGanConfig | None = None
+    `given` are the settings with shipped networks, `config` those with the networks to be trained,
+    `searched` those of the search; `done` names the stages that an earlier run has done.
+    """
 
-    @property
-    def by_stage(self) -> dict[str, TrainClassifierConfig | TrainGanConfig]:
-        """Those that there are, by the names of their stages."""
-        both = {"train-classifier": self.classifier, "train-gan": self.gan}
-        return {name: config for name, config in both.items() if config}
+    given: RunConfig
+    config: RunConfig
+    searched: ExplainConfig
+    corpus: AnyCorpus
+    todo: tuple[Step, ...]
+    done: tuple[str, ...]
+
+    @classmethod
+    def open(cls, config: RunConfig, out: Path, progress: Progress, resume: bool) -> WholeWay:
+        """Read what `config` names; errors as `run`."""
+        corpus = open_corpus(config.corpus, config.skip_bad_files)
+        given = with_shipped(config, corpus)
+        config, trainings = with_trainings(given, corpus, out)
+        if resume:
+            config, trainings = as_begun(config, trainings, out, progress)
+        todo, done = steps(config, trainings, corpus, out), []
+        searched: ExplainConfig = next(step.config for step in todo if step.name == "explain")
+        check_settings(searched)
+        while resume and todo and todo[0].is_done(out):
+            done.append(todo.pop(0).name)
+        return cls(given, config, searched, corpus, tuple(todo), tuple(done))
+
+    def measured(self) -> tuple[list[Step], Callable[[], Seconds]]:
+        """The stages with their times: `measured`."""
+        return measured(self.todo, self.config, self.searched, self.corpus)
 
 
 def run(
@@ -104,33 +119,37 @@ def run(
 
     Raises the errors of the stages, and UsageError if `out` contains a run of other settings.
     """
-    corpus = open_corpus(config.corpus, config.skip_bad_files)
-    given = with_shipped(config, corpus)
-    config, trainings = with_trainings(given, corpus, out)
-    if resume:
-        config, trainings = as_begun(config, trainings, out, progress)
-    way = steps(config, trainings, corpus, out)
-    searched: ExplainConfig = next(step.config for step in way if step.name == "explain")
-    check_settings(searched)
+    way = WholeWay.open(config, out, progress, resume)
     if not (overwrite or resume):
         check_new_way(out, RunConfig.STAGES)
-    for note in notes_on(corpus):
+    for note in (*notes_on(way.corpus), *(f"{name}: done before" for name in way.done)):
         progress.note(note)
-    todo = list(way)
-    while resume and todo and todo[0].is_done(out):
-        progress.note(f"{todo.pop(0).name}: done before")
-    if todo:
-        todo, seconds = measured(todo, config, searched, corpus)
+    if way.todo:
+        todo, seconds = way.measured()
         announce(todo, seconds(), out, progress)
         if overwrite:  # by the first stage the networks and recordings have been read
             first = todo.pop(0)
             first.run(out, progress, overwrite, resume)
             for step in WAY:
                 if step.name != first.name:
-                    clear_run(out / step.name, step.name, given)
+                    clear_run(out / step.name, step.name, way.given)
         do_all(todo, seconds, out, progress, (overwrite, resume))
     several = out / "report" / "index.html"
     return several if several.is_file() else out / "report" / "report.html"
+
+
+def plan(config: RunConfig, out: Path, progress: Progress, resume: bool = False) -> str:
+    """What `run` would do, without doing it: each stage, its time and its command.
+
+    Networks that would be trained are tried for a moment, as `run` does first. Errors as `run`.
+    """
+    way = WholeWay.open(config, out, progress, resume)
+    lines = [f"{name}: done before" for name in way.done]
+    if way.todo:
+        todo, seconds = way.measured()
+        expected = seconds()
+        lines += [line for step in todo for line in step.plan(out, expected[step.name])]
+    return "\n".join(lines)
 
 
 def notes_on(corpus: AnyCorpus) -> list[str]:
@@ -190,69 +209,6 @@ def measured(
     return steps, lambda: {**trainings, **work.seconds()}
 
 
-def with_shipped(config: RunConfig, corpus: AnyCorpus) -> RunConfig:
-    """The settings, with shipped networks for those that are neither named nor to be trained."""
-    gan = config.gan or (str(shipped("pretrained/gan.pt")) if corpus.has_sound else "")
-    config, encoder = replace(config, gan=gan), config.encoder or ("descriptors",)
-    if not (config.classifier or config.model or corpus.classes):
-        config = replace(config, classifier=str(shipped("pretrained/classifier.pt")))
-    if not is_shipped(config.classifier, "pretrained/classifier.pt"):
-        return replace(config, encoder=encoder)
-    judge, referee = (str(shipped(f"pretrained/{name}.pt")) for name in ("judge", "referee"))
-    return replace(
-        config,
-        judge=config.judge or (judge, referee),
-        encoder=config.encoder or ("descriptors", referee),
-    )
-
-
-def with_trainings(config: RunConfig, corpus: AnyCorpus, out: Path) -> tuple[RunConfig, Trainings]:
-    """The settings with the networks that will be trained, and the settings of their trainings.
-
-    Labelled recordings have a classifier trained if no network is named. A GAN is trained for
-    `minutes`, from the GAN that is named; of pictures from the beginning, if none is.
-    """
-    trainings = Trainings()
-    if not (config.classifier or config.model):
-        quick = {**TrainClassifierConfig.PRESETS["quick"], "preset": "quick"}
-        own = stage_config(TrainClassifierConfig, config, workers=1, **quick)
-        trainings = replace(trainings, classifier=own)
-        config = replace(config, classifier=str(out / "train-classifier" / "classifier.pt"))
-    if config.minutes or not config.gan:
-        start = {"start": config.gan, "channels": channels_of(config.gan)} if config.gan else {}
-        further = stage_config(
-            TrainGanConfig, config, classifier="", input="", sample_every=SAMPLE_EVERY, **start
-        )
-        trainings = replace(trainings, gan=further)
-        gan = str(out / "train-gan" / "gan.pt")
-        config = replace(config, gan=gan, minutes=config.minutes or MINUTES)
-    if trainings.classifier:
-        check_classes(corpus)
-    for stage in trainings.by_stage:
-        if not corpus.split("valid"):
-            raise UsageError(
-                f"{corpus.name}: {stage} chooses the best network by files of the split valid, "
-                "which is empty; list some (a plain folder has one from five files on)"
-            )
-    return config, trainings
-
-
-def as_begun(
-    config: RunConfig, trainings: Trainings, out: Path, progress: Progress
-) -> tuple[RunConfig, Trainings]:
-    """The same, where a GAN's training has begun with as many updates as it has then had."""
-    begun = trainings.gan and with_earlier(out / "train-gan", trainings.gan, FITTED)
-    if begun is None:
-        return config, trainings
-    progress.note(f"train-gan: --resume keeps the {begun.steps} updates of the run in {out}")
-    return replace(config, minutes=0.0), replace(trainings, gan=begun)
-
-
-def channels_of(gan: str) -> int:
-    """The number of channels of a generator's first layer; errors as `load_generator`."""
-    return load_generator(Path(gan), torch.device("cpu"))[0].channels
-
-
 def steps(config: RunConfig, trainings: Trainings, corpus: AnyCorpus, out: Path) -> list[Step]:
     """The stages of the way with their settings, also those of `trainings`.
 
@@ -285,16 +241,3 @@ def steps(config: RunConfig, trainings: Trainings, corpus: AnyCorpus, out: Path)
     }
     way = [replace(each, config=settings[each.name]) for each in WAY if each.name in settings]
     return [step for step in way if tested or step.name != "validate"]
-
-
-def stage_config(kind: type[Config], config: RunConfig, **own: object) -> Config:
-    """The settings of a stage: its `own`, and those that `run` has under the same name.
-
-    Stages after the search name a network of the user's own as `classifier`: a factory is run only
-    if it is named again.
-    """
-    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    shared = {f.name: getattr(config, f.name) for f in fields(config) if f.name in names}
-    if "classifier" in names and "model" not in names:
-        shared["classifier"] = config.classifier or config.model
-    return kind(**{**shared, **own})

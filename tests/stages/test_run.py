@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 import tomllib
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.commands import Run
 from support.paths import ROOT
 from support.picture_run import picture_run
 from support.recordings import JamendoFolder, noise, write_sound
@@ -21,6 +23,7 @@ from ganexplain.artifacts.plan import TRIALS_FOLDER
 from ganexplain.ascent import expected_training
 from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, TrialPart
 from ganexplain.ascent.candidate import Tried
+from ganexplain.ascent.whole_way import Trainings, with_shipped, with_trainings
 from ganexplain.config import (
     DemoConfig,
     ExplainConfig,
@@ -30,6 +33,7 @@ from ganexplain.config import (
     SelectConfig,
     TrainClassifierConfig,
 )
+from ganexplain.config.setting import OF_THE_PLACE
 from ganexplain.corpora.load import open_corpus, read_corpus
 from ganexplain.errors import GanexplainError, TooFewExcerpts, UsageError
 from ganexplain.files import shipped as shipped_files
@@ -40,16 +44,7 @@ from ganexplain.stages import run as run_stage
 from ganexplain.stages.demo import demo, next_commands
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
-from ganexplain.stages.run import (
-    WAY,
-    Trainings,
-    do_all,
-    notes_on,
-    run,
-    steps,
-    with_shipped,
-    with_trainings,
-)
+from ganexplain.stages.run import WAY, do_all, notes_on, plan, run, steps
 from ganexplain.stages.select import select
 
 REPORT = ReportConfig(explanations="e", selection="s", validation="v")
@@ -114,6 +109,31 @@ def test_each_stage_is_what_it_is_when_run_by_itself(
         np.testing.assert_array_equal(ours[name], theirs[name])
     ranked = [json.loads((f / "selection.json").read_text()) for f in (whole[0] / "select", chosen)]
     assert ranked[0]["configurations"] == ranked[1]["configurations"]
+
+
+def test_a_plan_has_commands_that_do_the_same(
+    settings: RunConfig, whole: tuple[Path, list[str]], tmp_path: Path, command: Run
+) -> None:
+    lines = plan(settings, tmp_path / "a run", NullProgress()).splitlines()
+    assert [line.partition(",")[0] for line in lines[::2]] == STAGES
+    assert all(re.search(r", \d+ to \d+ (s|min): [a-z]", line) for line in lines[::2])
+    assert not any(tmp_path.iterdir())
+    for stage, line in zip(STAGES, lines[1::2], strict=True):
+        words = shlex.split(line)[1:]
+        assert words[-1] == str(tmp_path / "a run" / stage)
+        shown = command(*words, "--dry-run")
+        there = tomllib.loads((whole[0] / stage / "config.toml").read_text())
+        ours = tomllib.loads(shown.out.replace(str(tmp_path / "a run"), str(whole[0])))
+        of_the_place = {name.replace("_", "-") for name in OF_THE_PLACE}
+        same = set(there) - of_the_place
+        assert {key: ours[key] for key in same} == {key: there[key] for key in same}, stage
+
+
+def test_the_plan_of_a_finished_run_has_nothing_to_do(
+    settings: RunConfig, whole: tuple[Path, list[str]]
+) -> None:
+    lines = plan(settings, whole[0], NullProgress(), resume=True).splitlines()
+    assert lines == [f"{name}: done before" for name in STAGES]
 
 
 def test_what_it_does_and_how_long_is_noted_first(whole: tuple[Path, list[str]]) -> None:
