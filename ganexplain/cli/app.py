@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
@@ -66,6 +66,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+Options = dict[str, Any]  # values of a command line by name
 INTERRUPTED = (130, 143)  # exit statuses of a command that Ctrl-C or SIGTERM ended
 
 
@@ -126,7 +127,7 @@ def _app(
 
 
 @contextmanager
-def _one_of_several(given: dict[str, object], under_torchrun: str) -> Iterator[bool]:
+def _one_of_several(given: Options, under_torchrun: str) -> Iterator[bool]:
     """Join the processes that torchrun started; whether this is the first, which alone reports.
 
     A stage that goes `together` writes one run directory, so the others work in a folder that
@@ -182,7 +183,7 @@ class Command:
         else:
             self.run(settings, given)
 
-    def settings(self, context: typer.Context, given: Mapping[str, Any]) -> Any:
+    def settings(self, context: typer.Context, given: Options) -> Any:
         """The settings in effect: options, files and presets."""
         values = {f.name: given[f.name] for f in fields(self.config_class)}
         values = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
@@ -190,7 +191,7 @@ class Command:
         with one_line_errors():
             return config.with_preset(self.config_class, values, named)
 
-    def run(self, settings: Any, given: dict[str, Any]) -> None:
+    def run(self, settings: Any, given: Options) -> None:
         """Run the stage and print its result."""
         mended = one_line_errors("skip_bad_files" in given, "resume" in given)
         with mended, _one_of_several(given, self.under_torchrun) as first:
@@ -204,7 +205,7 @@ class Command:
             if first:
                 self.show(found, given.get("as_json", False))
 
-    def print_plan(self, settings: Any, given: Mapping[str, Any]) -> None:
+    def print_plan(self, settings: Any, given: Options) -> None:
         """Print the plan as comments, so that the output is a file of settings still."""
         check_current_folder()
         refuse_early(self.name, settings)

@@ -200,6 +200,8 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def existing_file(path: Path) -> Path:
     """The path itself; UsageError if there is no such file."""
+    if path.is_dir():
+        raise UsageError(f"{path}: a folder, where a file is needed; name the file in it")
     if not path.is_file():
         raise UsageError(f"{path}: no such file")
     return path

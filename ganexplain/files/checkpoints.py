@@ -25,11 +25,11 @@ from ganexplain.errors import (
 from ganexplain.files.archives import ZIP, check_archive
 from ganexplain.files.arrays import SCHEMA, check_kind, wrong_kind
 from ganexplain.files.atomic import Document, atomic_file, existing_file
+from ganexplain.files.checkpoint_kind import NO_CHECKPOINT, may_be_checkpoint
 from ganexplain.files.pickles import check_instructions
 from ganexplain.files.tensor_files import read_safetensors, safetensors_bytes
 
 FORMATS = ("pt", "safetensors")  # endings of checkpoints
-NO_CHECKPOINT = "not a ganexplain checkpoint"
 PICKLES = 5  # in a file of torch before 1.6: its mark, version, machine, content and storages
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -82,7 +82,7 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
     except UsageError:
         raise
     except Exception as error:  # torch raises many kinds for a damaged or foreign file
-        if not _may_be_checkpoint(path):
+        if not may_be_checkpoint(path):
             raise wrong_kind(path, kind, NO_CHECKPOINT) from error
         raise GanexplainError(
             f"{path}: not a complete ganexplain checkpoint ({reason_of(error)}); make it again"
@@ -94,13 +94,6 @@ def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str
         if key not in content:
             raise GanexplainError(f"{path}: key {key!r} is missing; make it again")
     return content
-
-
-def _may_be_checkpoint(path: Path) -> bool:
-    """Whether a file begins as checkpoints do, also one that is cut at once."""
-    with path.open("rb") as stream:
-        head = stream.read(len(ZIP))
-    return _is_safetensors(path) or head.startswith(b"\x80") or ZIP.startswith(head)
 
 
 def training_corpora(content: Document) -> tuple[str, ...]:

@@ -25,13 +25,10 @@ from ganexplain.networks.black_box import CallFailed, find_black_box
 from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.bridges.features import load_features
 from ganexplain.networks.loaders.exported import set_eval_mode
-from ganexplain.networks.loaders.factories import code_of, is_factory
+from ganexplain.networks.loaders.factories import code_of
 from ganexplain.networks.loaders.formats import TORCH, load_network
-from ganexplain.networks.loaders.pretrained import (
-    completed_specification,
-    is_pretrained,
-    pretrained_files,
-)
+from ganexplain.networks.loaders.names import is_factory, is_pretrained
+from ganexplain.networks.loaders.pretrained import completed_specification, pretrained_files
 from ganexplain.networks.loaders.weights import split_place
 from ganexplain.networks.units import Unit
 

@@ -17,8 +17,8 @@ from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end, read_input_file
 from ganexplain.metrics.detection import auroc
-from ganexplain.networks.loaders.factories import is_factory
 from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.names import is_factory
 from ganexplain.networks.loaders.pretrained import completed_specification
 from ganexplain.networks.target import NetworkSource, adapt_network
 

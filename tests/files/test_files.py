@@ -184,8 +184,9 @@ def test_wrong_kind_schema_and_key_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("read", [lambda p: read_arrays(p, "x", []), read_json, file_hash])
 def test_missing_file_and_folder_are_named(tmp_path: Path, read: Any) -> None:
-    for path in (tmp_path / "absent", tmp_path):
-        with pytest.raises(UsageError, match=f"{path.name}: no such file"):
+    faults = {tmp_path / "absent": "no such file", tmp_path: "a folder, where a file is needed"}
+    for path, fault in faults.items():
+        with pytest.raises(UsageError, match=f"{path.name}: {fault}"):
             read(path)
 
 

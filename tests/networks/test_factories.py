@@ -13,8 +13,9 @@ from support.commands import Run
 from torch import nn
 
 from ganexplain.errors import UsageError
-from ganexplain.networks.loaders.factories import code_of, is_factory
+from ganexplain.networks.loaders.factories import code_of
 from ganexplain.networks.loaders.formats import load_network
+from ganexplain.networks.loaders.names import is_factory
 from ganexplain.networks.target import NetworkSource
 
 CODE = """

@@ -16,7 +16,7 @@ from ganexplain.networks.descriptions.references import (
     extractor_reference,
     function_reference,
 )
-from ganexplain.networks.loaders.factories import is_factory
+from ganexplain.networks.loaders.names import is_factory
 
 KINDS = (
     "a folder with preprocessor_config.json, a convention, a TOML file, module:function or FILE.npy"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import importlib.util
 import inspect
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +17,6 @@ from torch import nn
 from ganexplain.errors import UsageError, did_you_mean, reason_of
 from ganexplain.networks.black_box import BlackBox
 from ganexplain.networks.copies import unwrap
-
-FACTORY = re.compile(r"(?P<code>[A-Za-z_][\w.]*|.+\.py):(?P<name>[A-Za-z_][\w.]*)")
-
-
-def is_factory(model: str) -> bool:
-    """Whether `model` is `module:factory` or `file.py:factory`, and not the name of a file."""
-    return bool(FACTORY.fullmatch(model)) and not Path(model).exists()
 
 
 def code_of(model: str) -> str:
@@ -77,18 +68,6 @@ def import_object(option: str, named: str) -> Any:
                 f"{option} {named}: {code} fails when asked for {attribute!r} ({reason_of(error)})"
             ) from error
     return found
-
-
-def advice_for_code(path: Path) -> str:
-    """What to name instead of a file of Python code without a class or function of it."""
-    try:
-        parts = ast.parse(path.read_bytes()).body
-    except (OSError, SyntaxError, ValueError):
-        parts = []
-    kinds = ast.ClassDef | ast.FunctionDef
-    names = [part.name for part in parts if isinstance(part, kinds) and part.name[0] != "_"]
-    known = f" (it has {', '.join(names[:8])})" if names else ""
-    return f"a file of Python code; add its class or function, {path}:NAME{known}"
 
 
 def _import(place: str, code: str) -> ModuleType:

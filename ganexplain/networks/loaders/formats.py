@@ -5,8 +5,6 @@ A file of another kind is answered with the way to a kind that can be loaded.
 
 from __future__ import annotations
 
-import re
-import tarfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,22 +13,18 @@ import torch
 from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError, check_known, reason_of
-from ganexplain.files.checkpoints import is_checkpoint, load_data
+from ganexplain.files.checkpoints import load_data
 from ganexplain.networks.loaders.exported import read_exported
-from ganexplain.networks.loaders.factories import call_factory, is_factory
+from ganexplain.networks.loaders.factories import call_factory
 from ganexplain.networks.loaders.given import load_given
+from ganexplain.networks.loaders.names import OURS, check_network_file, is_factory, is_pretrained
 from ganexplain.networks.loaders.onnx import read_onnx
-from ganexplain.networks.loaders.other_formats import advice_for
-from ganexplain.networks.loaders.pretrained import is_pretrained, read_pretrained
+from ganexplain.networks.loaders.pretrained import read_pretrained
 from ganexplain.networks.loaders.runtimes import read_onnxruntime, read_tflite
 from ganexplain.networks.loaders.scripted import read_torchscript
 from ganexplain.networks.loaders.weights import load_weights
 
-SUFFIXES = (".pt", ".pth", ".ts", ".jit", ".pt2", ".onnx", ".tflite")
 TORCH, ONNXRUNTIME = BACKENDS = "torch", "onnxruntime"
-OF_THE_HUB = re.compile(r"[\w-][\w.-]*/[\w.-]*\w")
-OURS = "a classifier of ganexplain; pass it with --classifier"
-CHECKPOINTS = (".ckpt", ".bin", ".tar")  # endings of files of torch.save, too
 
 
 def load_network(
@@ -60,10 +54,7 @@ def load_network(
         return given
     if is_pretrained(model):
         return read_pretrained(path)
-    if path.suffix not in SUFFIXES and not _is_checkpoint(path):
-        raise UsageError(f"--model {model}: {_refusal(path)}")
-    if not path.is_file():
-        raise UsageError(f"--model {model}: no such file")
+    check_network_file(model)
     if path.suffix == ".pt2":
         return _read(path, read_exported)
     if path.suffix == ".tflite":
@@ -71,24 +62,6 @@ def load_network(
     if path.suffix == ".onnx":
         return read_onnx(path) if backend == TORCH else _read(path, read_onnxruntime)
     return _read_archive(path, trust_pickle)
-
-
-def _is_checkpoint(path: Path) -> bool:
-    return path.suffix in CHECKPOINTS and path.is_file() and not tarfile.is_tarfile(path)
-
-
-def _refusal(path: Path) -> str:
-    if not path.exists():
-        if OF_THE_HUB.fullmatch(str(path)):
-            return f"no such file; if it is a name of the Hugging Face hub, write hf://{path}"
-        if path.suffix:
-            return "no such file"
-    if is_checkpoint(path, "classifier"):
-        return OURS
-    return advice_for(path) or (
-        "neither module:factory, file.py:factory, a folder of transformers nor a file with one of "
-        f"the endings {', '.join(SUFFIXES)}"
-    )
 
 
 # --- files of a whole network -----------------------------------------------------------------

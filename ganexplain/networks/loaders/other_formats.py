@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
-
-from ganexplain.networks.loaders.factories import advice_for_code
 
 WRITTEN_BY_TF2ONNX = "convert it to ONNX, python -m tf2onnx.convert --output network.onnx --"
 KERAS = (
@@ -47,5 +46,17 @@ def advice_for(path: Path) -> str:
     if path.is_dir() and kind not in ADVICE:
         kind = next((name for name in ADVICE if (path / name).is_file()), "")
     if kind == ".py":
-        return advice_for_code(path)
+        return _advice_for_code(path)
     return ADVICE.get(kind, "").format(path=str(path))
+
+
+def _advice_for_code(path: Path) -> str:
+    """What to name instead of a file of Python code without a class or function of it."""
+    try:
+        parts = ast.parse(path.read_bytes()).body
+    except (OSError, SyntaxError, ValueError):
+        parts = []
+    kinds = ast.ClassDef | ast.FunctionDef
+    names = [part.name for part in parts if isinstance(part, kinds) and part.name[0] != "_"]
+    known = f" (it has {', '.join(names[:8])})" if names else ""
+    return f"a file of Python code; add its class or function, {path}:NAME{known}"

@@ -20,10 +20,10 @@ from ganexplain.files.bounded import parse_json, read_text
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.hugging_face import FILES, is_folder, read_extractor
 from ganexplain.inputs.specification import Call, call_from, input_from
+from ganexplain.networks.loaders.names import CONFIG, is_pretrained
 from ganexplain.networks.loaders.other_formats import advice_for
 from ganexplain.runs.progress import LOGGER
 
-CONFIG = "config.json"
 PATTERNS = (CONFIG, *FILES, "*.safetensors*", "pytorch_model*.bin*")
 REFUSED = {
     "auto_map": "has code of its own, which would run; if you trust its author, write a function "
@@ -32,11 +32,6 @@ REFUSED = {
     "float32 or float16",
 }
 NOT_USED = ("masked_spec_embed",)  # weights of training alone, which older files lack
-
-
-def is_pretrained(model: str) -> bool:
-    """Whether `model` is a folder with a `config.json`."""
-    return (Path(model) / CONFIG).is_file()
 
 
 def pretrained_files(folder: Path) -> list[Path]:
