@@ -120,7 +120,7 @@ def _causes(heard: HeardClass, medium: Medium) -> Markup:
     return element(
         "section",
         element("h2", "The causes", id="causes"),
-        element("p", "The signed number under a picture is the network’s score: "
+        element("p", "The number under a picture is the network’s score: "
                 f"{heard.score}.", class_="note"),
         element("div", medium.legend, class_="legend"),
         [row(_row(k, each, heard.rate), medium) for k, each in enumerate(heard.groups, 1)],
@@ -163,6 +163,7 @@ def _excerpts(sounds: Sequence[HeardSound], rate: int) -> list[Excerpt]:
             each.score,
             each.name,
             (Sound("listen", encode_flac(limit_peak(each.waveform), rate)),),
+            score=number(each.score),
         )
         for each in sounds
     ]

@@ -24,7 +24,8 @@ class Sound:
 class Excerpt:
     """One panel: an input as it was drawn, its response, and what identifies it.
 
-    `origin` is short ("seed 3", a file name); `start_s` is its start in a recording.
+    `origin` is short ("seed 3", a file name); `start_s` is its start in a recording. `score` is the
+    text of a number that has no sign, such as a probability, in place of the response.
     """
 
     values: np.ndarray
@@ -32,6 +33,12 @@ class Excerpt:
     origin: str
     sounds: tuple[Sound, ...]
     start_s: float | None = None
+    score: str = ""
+
+    @property
+    def number(self) -> str:
+        """The response with its sign, or the score."""
+        return self.score or signed(self.response)
 
 
 @dataclass(frozen=True)
@@ -92,12 +99,12 @@ def _switch(content: Row) -> Markup:
 def panel(excerpt: Excerpt, within: Row, medium: Medium) -> Markup:
     """Return one example as a figure."""
     name = f"{within.heading}, {excerpt.origin}"
-    label = f"{medium.noun}: {name}, response {signed(excerpt.response)}"
+    label = f"{medium.noun}: {name}, response {excerpt.number}"
     lines = [
         element(
             "div",
             element("span", excerpt.origin, class_="origin", title=excerpt.origin),
-            element("span", signed(excerpt.response), class_="response", title="response"),
+            element("span", excerpt.number, class_="response", title="response"),
             class_="caption",
         )
     ]
