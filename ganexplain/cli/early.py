@@ -49,7 +49,7 @@ def _check_networks(config: Any) -> None:
 
     Without --model, --classifier may name any network that a run has explained.
     """
-    kinds = ("gan", "classifier") if hasattr(config, "model") else ("gan",)
+    kinds = ("classifier", "gan") if hasattr(config, "model") else ("gan",)
     for kind in kinds:
         named = getattr(config, kind, ())
         for path in (named,) if isinstance(named, str) else named:

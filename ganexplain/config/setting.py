@@ -108,8 +108,8 @@ def current_settings(kind: type[Any], written: Preset) -> Preset:
     }
 
 
-def with_preset(kind: type[Config], given: Preset, asked: set[str]) -> Config:
-    """The config of the values `given`, where not in `asked` as its preset has them.
+def with_preset(kind: type[Config], given: Preset, explicit: set[str]) -> Config:
+    """The config of the values `given`, where not in `explicit` as its preset has them.
 
     Raises UsageError for an unknown preset, or a number that is none or too large to count with.
     """
@@ -128,7 +128,7 @@ def with_preset(kind: type[Config], given: Preset, asked: set[str]) -> Config:
     if presets is None:
         return kind(**given)
     chosen = presets[check_known("--preset", str(given["preset"]), presets)]
-    own = {name: value for name, value in chosen.items() if name not in asked}
+    own = {name: value for name, value in chosen.items() if name not in explicit}
     return kind(**{**given, **own})
 
 

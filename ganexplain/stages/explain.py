@@ -68,20 +68,16 @@ def explain(
     direction, for settings out of range, and for checkpoints that do not belong together.
     An `executor` of any kind does the searches in place of the workers of the settings.
     """
-    asked = config = _without_unused_weights(config)
+    settings = config = _without_unused_weights(config)
     check_settings(config)
     workers = Workers.of(config, executor)
-    shard = _own_shard(config)
-    if shard and overwrite:
-        raise UsageError(
-            "--overwrite: would delete the results of other shards; remove --out instead"
-        )
+    shard = _own_shard(config, overwrite)
     use_own_gpu()
     # Errors of the inputs are found before --overwrite deletes anything.
     config, mixtures = with_mixtures(config, out, keep=resume or shard is not None)
     task, networks = SearchTask.open(config, shard, mixtures)
     share = f"{shard[0]}-of-{shard[1]}" if shard else ""
-    with RunDirectory(out, "explain", asked, overwrite, resume, share) as run:
+    with RunDirectory(out, "explain", settings, overwrite, resume, share) as run:
         progress = run.keep_notes(progress)
         for warning in task.warnings:
             progress.note(warning)
@@ -96,18 +92,22 @@ def explain(
         spent = _search(task, networks, todo, out, progress, workers)
         run.results["example_iterations"] = spent  # of this call; the files have those of all
         progress.note(f"searched with {spent:,} iterations, those of all examples added up")
-        whole = all(plan.path(out, target).is_file() for target in plan.targets)
-        if shard and not whole:
+        if shard and not all(plan.path(out, target).is_file() for target in plan.targets):
             return [out / PARTS_FOLDER]
-        merged = merge_all(out, plan)
-        found = {
-            target.name: read_explanation_meta(plan.path(out, target)) for target in plan.targets
-        }
-        run.results |= _results(found)
-        for name, meta in found.items():
-            if meta.lost and (words := meta.lost.in_words(config.examples)):
-                progress.note(f"{name}: {words}")
-        return merged
+        return _merge(plan, config, run, progress)
+
+
+def _merge(plan: Plan, config: ExplainConfig, run: RunDirectory, progress: Progress) -> list[Path]:
+    """Merge the parts of all targets; returns the paths. Notes say which examples were lost."""
+    merged = merge_all(run.path, plan)
+    found = {
+        target.name: read_explanation_meta(plan.path(run.path, target)) for target in plan.targets
+    }
+    run.results |= _results(found)
+    for name, meta in found.items():
+        if meta.lost and (words := meta.lost.in_words(config.examples)):
+            progress.note(f"{name}: {words}")
+    return merged
 
 
 def _with_inputs(task: SearchTask, run: RunDirectory) -> SearchTask:
@@ -135,12 +135,20 @@ def _results(found: Mapping[str, ExplanationMeta]) -> JsonObject:
     }
 
 
-def _own_shard(config: ExplainConfig) -> tuple[int, int] | None:
-    """The shard of this process: that of `--shard`, or its rank among torchrun's processes."""
+def _own_shard(config: ExplainConfig, overwrite: bool) -> tuple[int, int] | None:
+    """The shard of this process: that of `--shard`, or its rank among torchrun's processes.
+
+    Raises UsageError for both, and for a shard that would `overwrite`.
+    """
     requested, (rank, world) = parse_shard(config.shard), rank_and_world_size()
     if requested and world > 1:
         raise UsageError("--shard: torchrun divides the blocks itself; use only one of the two")
-    return (rank, world) if world > 1 else requested
+    shard = (rank, world) if world > 1 else requested
+    if shard and overwrite:
+        raise UsageError(
+            "--overwrite: would delete the results of other shards; remove --out instead"
+        )
+    return shard
 
 
 def _write_or_keep_plan(config: ExplainConfig, out: Path, plan: Plan) -> Plan:
@@ -248,20 +256,9 @@ def check_settings(config: ExplainConfig) -> None:
     if config.beyond:
         check_known("--beyond", config.beyond, BEYOND)
     samples = PRIORS[config.prior].samples
-    for option, values in (
-        ("--learning-rate", config.learning_rate),
-        ("--prior-weight", config.prior_weight),
-        ("--iterations", config.iterations),
-    ):
-        if not values:
-            raise UsageError(f"{option}: give at least one value")
-        if len(set(values)) < len(values):
-            raise UsageError(f"{option}: a value is given twice; remove one")
-        may_be_zero = option == "--prior-weight" and not samples
-        for value in values:
-            if not (0 < value < float("inf") or (value == 0 and may_be_zero)):
-                kind = "zero or above" if may_be_zero else "above zero"
-                raise UsageError(f"{option} {value:g}: must be a finite number {kind}")
+    _check_values("--learning-rate", config.learning_rate)
+    _check_values("--prior-weight", config.prior_weight, may_be_zero=not samples)
+    _check_values("--iterations", config.iterations)
     if config.beyond and samples:
         raise UsageError(
             f"--prior {config.prior}: samples a density and cannot hold the outputs; with --beyond "
@@ -284,3 +281,15 @@ def check_settings(config: ExplainConfig) -> None:
             )
         search_budget(config)
         check_aim(config)
+
+
+def _check_values(option: str, values: Sequence[float], may_be_zero: bool = False) -> None:
+    """Raise UsageError for a value of a grid that is out of range or given twice, and for none."""
+    if not values:
+        raise UsageError(f"{option}: give at least one value")
+    if len(set(values)) < len(values):
+        raise UsageError(f"{option}: a value is given twice; remove one")
+    for value in values:
+        if not (0 < value < float("inf") or (value == 0 and may_be_zero)):
+            kind = "zero or above" if may_be_zero else "above zero"
+            raise UsageError(f"{option} {value:g}: must be a finite number {kind}")

@@ -11,7 +11,7 @@ from typing import cast
 from ganexplain.artifacts.edits import EditedExcerpt
 from ganexplain.artifacts.false_alarms import (
     ExplainedAlarms,
-    FalseAlarms,
+    FoundAlarms,
     RecordingAlarms,
 )
 from ganexplain.ascent.boundary import output_level
@@ -49,7 +49,7 @@ def false_alarms(
     overwrite: bool = False,
     resume: bool = False,
     executor: Executor | None = None,
-) -> FalseAlarms:
+) -> FoundAlarms:
     """Write `false-alarms.json`, and a page and the sounds of each class with alarms.
 
     Raises UsageError for a network that takes no recordings, an unknown class or a corpus without
@@ -64,7 +64,7 @@ def false_alarms(
         for name, path in task.source.files().items():
             run.used(name, path)
         run.used_recordings("corpus", task.corpus.recordings)
-        if run.finished and (again := FalseAlarms.recorded(out)):
+        if run.finished and (again := FoundAlarms.recorded(out)):
             run.keep_record(progress)
             return again
         run.note_inputs()
@@ -79,7 +79,7 @@ def false_alarms(
     return done
 
 
-def _find(parted: Parted) -> FalseAlarms:
+def _find(parted: Parted) -> FoundAlarms:
     """The false alarms of all classes, whose pages and sounds are written."""
     task, heard = parted.task, parted.listen()
     skipped = tuple(reason for each in heard for reason in each.skipped)
@@ -106,7 +106,7 @@ def _find(parted: Parted) -> FalseAlarms:
             f"{task.corpus.name}: no {task.sound.seconds:g} s of it are labelled as without "
             f"{', '.join(task.classes[k] for k in task.targets)}; name a corpus that has such"
         )
-    return FalseAlarms(task.source.name, task.kind, task.sound.seconds, tuple(classes), skipped)
+    return FoundAlarms(task.source.name, task.kind, task.sound.seconds, tuple(classes), skipped)
 
 
 @dataclass(frozen=True)

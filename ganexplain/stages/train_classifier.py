@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ganexplain.artifacts.model_card import ModelCard
+from ganexplain.classifiers.base import ExcerptNet
 from ganexplain.classifiers.checkpoint import Classifier, architecture_name, write_classifier
 from ganexplain.classifiers.evaluation import Evaluation, choose_threshold, evaluate, figures_text
 from ganexplain.classifiers.training import (
@@ -82,11 +83,8 @@ def train_classifier(
         figures: dict[str, float | Mapping[str, float]] = {"valid": best.figures}
         figures["epoch"] = best.epoch + 1
         if "test" in splits:
-            evaluation = evaluate(network, splits["test"], threshold)
-            figures["test"] = evaluation.figures
-            if corpus.has_sound:
-                _write_files(out / "test.csv", splits["test"], evaluation)
-            progress.note("test: " + figures_text(evaluation.figures))
+            table = out / "test.csv" if corpus.has_sound else None
+            figures["test"] = _test(network, splits["test"], threshold, table, progress)
         network = freeze_network(network, torch.device("cpu"))
         found = Classifier(network, input_spec, corpus.classes, threshold, figures)
         write_classifier(path, found, config)
@@ -94,6 +92,21 @@ def train_classifier(
         ModelCard(path, content, config, splits, figures).write()
         run.results.update(figures)
     return path
+
+
+def _test(
+    network: ExcerptNet,
+    split: LabelledSplit,
+    threshold: float,
+    table: Path | None,
+    progress: Progress,
+) -> Mapping[str, float]:
+    """The figures of a split; those of each file go into the `table`, if there is one."""
+    evaluation = evaluate(network, split, threshold)
+    if table:
+        _write_files(table, split, evaluation)
+    progress.note("test: " + figures_text(evaluation.figures))
+    return evaluation.figures
 
 
 def _feature_workers(config: TrainClassifierConfig, executor: Executor | None) -> Workers:

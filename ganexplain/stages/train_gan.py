@@ -69,11 +69,6 @@ def train_gan(
     of the settings.
     """
     workers = Workers.of(config, executor)
-    if config.classifier and config.classifier == config.features_of:
-        raise UsageError(
-            "--classifier and --features-of are one file, which would judge a GAN that it trained; "
-            "name another, or leave --classifier out"
-        )
     path = checkpoint_path(out, "gan", config.format)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     input_spec = input_spec_for(
@@ -88,14 +83,7 @@ def train_gan(
         features, cache = FeatureWorkers(workers, out, progress), cache_directory(config.cache)
         features.fill(corpus, ("train", "valid"), input_spec, cache)
         choice = _prepare(config, corpus, input_spec, device, networks, run, progress)
-        try:
-            _adversarial_steps(config, choice, run, progress)
-        except Diverged as error:
-            if choice.best is None:
-                raise
-            best = checkpoint_path(out, "best", config.format)
-            write_gan(best, best_gan(choice), config)
-            raise Diverged(f"{error}; {best} is from step {choice.best.step}") from error
+        _train(config, choice, run, progress)
         gan = _with_encoder(choice, progress)
         if config.start and gan.step == 0:
             progress.note(
@@ -138,7 +126,15 @@ def _prepare(
 def _named_networks(
     config: TrainGanConfig, input_spec: Input, device: torch.device
 ) -> NamedNetworks:
-    """Load what the config names; UsageError for networks of another size or input."""
+    """Load what the config names; UsageError for networks of another size or input.
+
+    So for a classifier that would judge a GAN which it trains.
+    """
+    if config.classifier and config.classifier == config.features_of:
+        raise UsageError(
+            "--classifier and --features-of are one file, which would judge a GAN that it trained; "
+            "name another, or leave --classifier out"
+        )
     corpus = (Path(config.corpus[0]), input_spec)
 
     def classifier(name: str) -> nn.Module | None:
@@ -160,6 +156,20 @@ def _named_networks(
             f"{generator.channels}"
         )
     return NamedNetworks(judge, teacher, (generator, encoder))
+
+
+def _train(
+    config: TrainGanConfig, choice: GeneratorChoice, run: RunDirectory, progress: Progress
+) -> None:
+    """Do all steps; if a loss is not finite, write the best generator until then."""
+    try:
+        _adversarial_steps(config, choice, run, progress)
+    except Diverged as error:
+        if choice.best is None:
+            raise
+        best = checkpoint_path(run.path, "best", config.format)
+        write_gan(best, best_gan(choice), config)
+        raise Diverged(f"{error}; {best} is from step {choice.best.step}") from error
 
 
 def _adversarial_steps(
