@@ -14,9 +14,8 @@ from ganexplain.metrics.prediction import Probe
 from ganexplain.metrics.scores import RULES, SCORES, Comparison, Examples
 
 TIE_RULE = (
-    "the setting with the smallest score is chosen, of equal scores the one with the least "
-    "optimisation (learning rate x iterations); settings within one standard error of it "
-    "(bootstrap, paired by seed) are marked as tied, which does not mean that the others are worse"
+    "the smallest score is chosen, of equal scores the least optimised setting (learning rate x "
+    "iterations); that a setting is not tied does not prove it worse"
 )
 
 OTHER_SEEDS = ("held_out", "fresh")  # controls that share no seed with the settings
