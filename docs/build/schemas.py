@@ -26,7 +26,7 @@ from ganexplain.artifacts.attributions import (
 )
 from ganexplain.artifacts.counterfactuals import Counterfactuals
 from ganexplain.artifacts.explanations import EXPLANATION_AXES, FIXED_AXES, ExplanationMeta
-from ganexplain.artifacts.false_alarms import FalseAlarms
+from ganexplain.artifacts.false_alarms import FoundAlarms
 from ganexplain.artifacts.figures import RESPONSES, Control, Figures, JudgeAgreement, Score
 from ganexplain.artifacts.input_description import InputDescription
 from ganexplain.artifacts.layers import NetworkLayers
@@ -233,7 +233,7 @@ SCHEMAS: dict[str, Callable[[], Schema]] = {
     "selection.json": lambda: {"anyOf": [object_of(Selection), object_of(AttributionRanking)]},
     "prediction.json": lambda: object_of(Prediction),
     "attributions.json": lambda: object_of(Attributions),
-    "false-alarms.json": lambda: object_of(FalseAlarms),
+    "false-alarms.json": lambda: object_of(FoundAlarms),
     "explanations.npz": explanations,
     "responses.npz": lambda: meta_of(object_of(ResponsesMeta), "responses", REAL_AXES),
     "selection.npz": lambda: meta_of(

@@ -19,7 +19,7 @@ from ganexplain.api.display import Row, files_shown, rows_shown, text_shown
 from ganexplain.api.runs import Run
 from ganexplain.artifacts.attributions import AttributionResult
 from ganexplain.artifacts.counterfactuals import Counterfactuals
-from ganexplain.artifacts.false_alarms import FalseAlarms as FoundAlarms
+from ganexplain.artifacts.false_alarms import FoundAlarms
 from ganexplain.artifacts.input_description import InputDescription
 from ganexplain.artifacts.prediction import Prediction
 from ganexplain.artifacts.predictions import Predictions

@@ -102,7 +102,7 @@ class ClassAlarms:
 
 
 @dataclass(frozen=True)
-class FalseAlarms:
+class FoundAlarms:
     """The false alarms of a network in a corpus; `seconds` is the length of an excerpt."""
 
     network: str
@@ -115,7 +115,7 @@ class FalseAlarms:
         """Write `false-alarms.json`, in which paths are relative to `out`, so that it can move."""
         write_json(out / FILE, self._with_paths(lambda path: os.path.relpath(path, out)).to_json())
 
-    def _with_paths(self, change: Callable[[str], str]) -> FalseAlarms:
+    def _with_paths(self, change: Callable[[str], str]) -> FoundAlarms:
         """The same with other paths of its pages and sounds."""
         classes = []
         for each in self.classes:
@@ -138,7 +138,7 @@ class FalseAlarms:
         return replace(self, classes=tuple(classes))
 
     @classmethod
-    def recorded(cls, out: Path) -> FalseAlarms | None:
+    def recorded(cls, out: Path) -> FoundAlarms | None:
         """That of a finished run; None if one of its files is not there.
 
         Raises GanexplainError for a document of another form.

@@ -57,9 +57,9 @@ def refine_latent(
     with torch.no_grad():
         wanted = margin(mel[None])
 
-    def likeness(generated: Tensor) -> Tensor:
-        error = ((generated - mel) / deviation[:, None]).square().mean(dim=(1, 2))
-        return -error - MARGIN_WEIGHT * (margin(generated) - wanted).square()
+    def likeness(sample: Tensor) -> Tensor:
+        error = ((sample - mel) / deviation[:, None]).square().mean(dim=(1, 2))
+        return -error - MARGIN_WEIGHT * (margin(sample) - wanted).square()
 
     found = ascend(
         lambda z: likeness(generator(z)),

@@ -146,7 +146,7 @@ def _look(generator: nn.Module, network: nn.Module, unit: Unit, latents: Tensor)
     )
 
 
-def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str:
+def _cause(network: nn.Module, layer: str, sample: Tensor, look: Look) -> str:
     if black_box := find_black_box(network):
         return f"{black_box.name} is a black box; search with --search evolution"
     quantised = quantised_layers(network)
@@ -159,8 +159,8 @@ def _cause(network: nn.Module, layer: str, generated: Tensor, look: Look) -> str
     value = float(look.response[0])
     if varies(look.response, look.size):
         with layer_output(network, layer) as compute:
-            compute(generated)  # the first call does a second pass, to count calls
-            cause = find_gradient_fault(network, compute, generated)
+            compute(sample)  # the first call does a second pass, to count calls
+            cause = find_gradient_fault(network, compute, sample)
         cause = cause or "the network rounds, compares or detaches"
         return f"{cause}; choose a unit before that, or use explain --search evolution"
     if abs(value) <= ROUNDING * torch.finfo(torch.float32).eps * float(look.size.max()):

@@ -215,12 +215,12 @@ class ClassFiles:
         found: ClassAlarms,
         groups: Sequence[FoundGroup],
         edits: Sequence[EditedExcerpt | None],
-        generated: GeneratedClass | None,
+        mixtures: GeneratedClass | None,
     ) -> ClassAlarms:
         """Write them, if there are alarms or generated sounds; the class with its groups."""
-        if not (found.alarms or generated):
+        if not (found.alarms or mixtures):
             return found
-        made = generated.heard(self.task) if generated else []
+        made = mixtures.heard(self.task) if mixtures else []
         edits = [*edits, *[None] * (len(groups) - len(edits))]
         heard = [self._group(k, *each) for k, each in enumerate(zip(groups, edits, strict=True), 1)]
         page = self.out / f"{self.task.stem(self.number)}.html"
@@ -228,7 +228,7 @@ class ClassFiles:
             found,
             explained=sum(len(each.group.alarms) for each in heard),
             groups=tuple(each.group for each in heard),
-            generated=generated.sounds if generated else (),
+            generated=mixtures.sounds if mixtures else (),
             page=str(page),
         )
         task = self.task

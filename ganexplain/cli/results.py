@@ -18,7 +18,7 @@ from ganexplain.runs.environment import discard_unwritable_output
 if TYPE_CHECKING:  # nothing heavy is imported before a command runs
     from ganexplain.artifacts.attributions import AttributionRanking
     from ganexplain.artifacts.counterfactuals import Counterfactuals
-    from ganexplain.artifacts.false_alarms import FalseAlarms
+    from ganexplain.artifacts.false_alarms import FoundAlarms
     from ganexplain.artifacts.input_description import InputDescription
     from ganexplain.artifacts.layers import NetworkLayers
     from ganexplain.artifacts.prediction import Prediction
@@ -118,7 +118,7 @@ def show_counterfactuals(found: Counterfactuals, as_json: bool) -> None:
     print_result(json_text(found.to_json()) if as_json else counterfactuals_text(found))
 
 
-def show_false_alarms(found: FalseAlarms, as_json: bool) -> None:
+def show_false_alarms(found: FoundAlarms, as_json: bool) -> None:
     """Lines for each class: how often, by what, and the page."""
     from ganexplain.report.false_alarms import false_alarms_text
 

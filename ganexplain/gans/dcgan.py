@@ -139,9 +139,9 @@ class Generator(nn.Module):
         """Deviation of each band or channel, (F, 1) or (C, 1, 1)."""
         return broadcast_to_shape(self.deviation, self.plan.shape)
 
-    def distance(self, generated: Tensor, real: Tensor) -> Tensor:
+    def distance(self, sample: Tensor, real: Tensor) -> Tensor:
         """Mean squared difference of inputs (B, ...), in deviations."""
-        return ((generated - real) / self.scale).square().mean()
+        return ((sample - real) / self.scale).square().mean()
 
     def _crop(self, x: Tensor) -> Tensor:
         """Crop maps (B, C, ...) to the shape of the inputs."""

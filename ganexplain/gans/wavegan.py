@@ -74,13 +74,13 @@ class WaveGenerator(nn.Module):
         x = self.ups[-1](x)[:, 0, self.crop_start : self.crop_start + self.samples]
         return torch.tanh(x * self.deviation)
 
-    def distance(self, generated: Tensor, real: Tensor) -> Tensor:
+    def distance(self, sample: Tensor, real: Tensor) -> Tensor:
         """Return the mean squared difference of the log spectra of waveforms (B, W).
 
         The spectra have half-overlapping windows of several lengths (Yamamoto et al. 2020), so
         that an inaudible shift in time or phase changes little. Between two noises it is about 2.
         """
-        pair = (_spectra(waveforms / self.deviation) for waveforms in (generated, real))
+        pair = (_spectra(waveforms / self.deviation) for waveforms in (sample, real))
         return torch.stack([(a - b).square().mean() for a, b in zip(*pair, strict=True)]).mean()
 
     @torch.no_grad()

@@ -103,11 +103,11 @@ def kernel_distances(
 
 
 def manifold_scores(
-    generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS
+    samples: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS
 ) -> dict[str, float]:
     """`precision`, `recall` (0 to 1), `density` (0 up) and `coverage` (0 to 1) of features.
 
-    Each example of `generated` (N, D) and `real` (R, D) has an open ball whose radius is the
+    Each example of `samples` (N, D) and `real` (R, D) has an open ball whose radius is the
     distance to its k-th neighbour in the same set, as in the authors' package `prdc`; balls of
     copies (radius 0) are empty. Precision: share of generated examples in a real ball; recall:
     share of real examples in a generated ball (Kynkaanniemi et al. 2019, eq. 2). Density: number
@@ -115,7 +115,7 @@ def manifold_scores(
     generated example (Naeem et al. 2020, eq. 3, 5). With fewer than k + 1 examples k is as large
     as possible. Raises ValueError as `frechet_distance`.
     """
-    a, b = as_sample(generated), as_sample(real)
+    a, b = as_sample(samples), as_sample(real)
     across = cdist(a, b)
     in_real = across < _radius(b, neighbours)[None]
     in_generated = across < _radius(a, neighbours)[:, None]
@@ -127,9 +127,9 @@ def manifold_scores(
     }
 
 
-def densities(generated: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
+def densities(samples: np.ndarray, real: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:
     """The density (N,) of each generated example; its mean is that of `manifold_scores`."""
-    a, b = as_sample(generated), as_sample(real)
+    a, b = as_sample(samples), as_sample(real)
     return _shares(cdist(a, b) < _radius(b, neighbours)[None], neighbours)
 
 

@@ -99,11 +99,11 @@ def layer_paths(
 
 
 def path_similarity(
-    generated: Mapping[str, np.ndarray],
+    examples: Mapping[str, np.ndarray],
     natural: Mapping[str, np.ndarray],
     other: Mapping[str, np.ndarray],
 ) -> PathSimilarity:
-    """The similarity of `generated` examples (N, D) to the strongest real ones `natural` (M, D).
+    """The similarity of `examples` (N, D) to the strongest real ones `natural` (M, D).
 
     Each argument has the features of its examples by layer; `other` (R, D) are real ones that do
     not drive the unit. Layers are left out in which `natural` are not more similar to one another
@@ -114,10 +114,10 @@ def path_similarity(
     (Spearman), so that an example that only drives all units of a path harder is on that path.
     `other` are best drawn from all excerpts: from the weakest ones all paths lead the same way.
     """
-    shared = [name for name in natural if name in generated and name in other]
+    shared = [name for name in natural if name in examples and name in other]
     paths = layer_paths({name: natural[name] for name in shared}, other)
     return PathSimilarity(
-        {name: path.similarity(as_sample(generated[name])) for name, path in paths.items()}
+        {name: path.similarity(as_sample(examples[name])) for name, path in paths.items()}
     )
 
 

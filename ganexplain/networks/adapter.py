@@ -126,9 +126,9 @@ class NetworkAdapter(nn.Module):
                 output = self.outputs(converted)
             self.lifts = needs_gradients_kept(self.outputs, converted, output)
 
-    def forward(self, generated: Tensor) -> Tensor:
+    def forward(self, sample: Tensor) -> Tensor:
         """The network's output (B, U, ...) for a generator's output (B, ...)."""
-        return self.outputs(self.bridge(generated))
+        return self.outputs(self.bridge(sample))
 
     def outputs(self, converted: Tensor) -> Tensor:
         """The network's output (B, U, ...) for what the bridge returns."""

@@ -27,7 +27,7 @@ from ganexplain.networks.target import (
 
 def load_sound_target(
     source: NetworkSource,
-    generated: Input | None,
+    gan_output: Input | None,
     device: torch.device,
     sound: WaveformInput | None = None,
 ) -> tuple[TargetNetwork, WaveformInput]:
@@ -48,10 +48,10 @@ def load_sound_target(
         return replace(whole, names=names, corpora=ours.corpora), sound
     network = load_network(source.model, source.weights, source.trust_pickle, source.backend)
     given = read_input_file(Path(source.input)) if source.input else (None, Call())
-    seconds = (generated or FrontEnd()).seconds
+    seconds = (gan_output or FrontEnd()).seconds
     described, call = completed_specification(source.model, given, seconds)
-    taken = described or (generated or FrontEnd()).generator_output
-    sound = sound or _sound_of(source, taken, generated if call.fit else None)
+    taken = described or (gan_output or FrontEnd()).generator_output
+    sound = sound or _sound_of(source, taken, gan_output if call.fit else None)
     return adapt_network(network, sound, taken, call, device, source.trust_features), sound
 
 

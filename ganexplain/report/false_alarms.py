@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ganexplain.artifacts.false_alarms import Alarm, ClassAlarms, FalseAlarms, GeneratedSound, Range
+from ganexplain.artifacts.false_alarms import Alarm, ClassAlarms, FoundAlarms, GeneratedSound, Range
 from ganexplain.errors import first_names
 
 NOTHING = "nothing whose removal ends it"
 
 
-def false_alarms_text(found: FalseAlarms) -> str:
+def false_alarms_text(found: FoundAlarms) -> str:
     """Lines for each class: how often it is found where it is not, and what the causes are."""
     silent = [each.name for each in found.classes if not each.page]
     lines = [line for each in found.classes if each.page for line in _class_lines(each)]

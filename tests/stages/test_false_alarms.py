@@ -14,12 +14,13 @@ import pytest
 import soundfile as sf
 import torch
 from PIL import Image
+from support.browser import CHROMIUM, browser
 from support.commands import Run
 from support.parted import check_parts
 from support.recordings import noise, tone, write_sound
 
 import ganexplain
-from ganexplain.artifacts.false_alarms import FalseAlarms
+from ganexplain.artifacts.false_alarms import FoundAlarms
 from ganexplain.attribution.alarm_groups import Counts, count_alarms
 from ganexplain.attribution.alarms import AlarmTask, without_label
 from ganexplain.config import FalseAlarmsConfig
@@ -85,23 +86,23 @@ def their_logits(folder: Path, sound: Path) -> float:
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> FalseAlarms:
+def found(folder: Path) -> FoundAlarms:
     return false_alarms(settings(folder, generated=1), folder / "run", NullProgress())
 
 
 def test_a_run_that_was_moved_has_its_files(
-    found: FalseAlarms, folder: Path, tmp_path: Path
+    found: FoundAlarms, folder: Path, tmp_path: Path
 ) -> None:
     moved = Path(shutil.copytree(folder / "run", tmp_path / "moved"))
     assert str(folder / "run") not in (moved / "false-alarms.json").read_text()
-    again = FalseAlarms.recorded(moved)
+    again = FoundAlarms.recorded(moved)
     assert again is not None
     assert {path.relative_to(moved) for path in again.files} == {
         path.relative_to(folder / "run") for path in found.files
     }
 
 
-def test_each_alarm_has_the_band_and_the_time_of_its_tone(found: FalseAlarms) -> None:
+def test_each_alarm_has_the_band_and_the_time_of_its_tone(found: FoundAlarms) -> None:
     (bunting,) = found.classes
     assert (bunting.name, bunting.alarms, bunting.excerpts) == ("bunting", 4, 12)
     assert (bunting.alarm_recordings, bunting.recordings, bunting.explained) == (2, 3, 4)
@@ -117,7 +118,7 @@ def test_each_alarm_has_the_band_and_the_time_of_its_tone(found: FalseAlarms) ->
         assert 0.15 < start < end < 0.65, name
 
 
-def test_the_score_without_the_cause_is_that_of_the_file(folder: Path, found: FalseAlarms) -> None:
+def test_the_score_without_the_cause_is_that_of_the_file(folder: Path, found: FoundAlarms) -> None:
     for group in found.classes[0].groups:
         assert group.silenced == 1 and group.edit is None
         assert all((alarm.elsewhere or 0) <= 2 / 16 for alarm in group.alarms)
@@ -130,7 +131,7 @@ def test_the_score_without_the_cause_is_that_of_the_file(folder: Path, found: Fa
 
 
 def test_the_page_and_the_text_name_the_cause(
-    command: Run, folder: Path, found: FalseAlarms, tmp_path: Path
+    command: Run, folder: Path, found: FoundAlarms, tmp_path: Path
 ) -> None:
     (bunting,) = found.classes
     page = Path(bunting.page).read_text()
@@ -189,7 +190,7 @@ def test_the_excerpt_that_is_edited_and_played_is_the_one_explained(tmp_path: Pa
 
 
 def test_what_is_generated_has_no_bunting_and_is_taken_for_one(
-    folder: Path, found: FalseAlarms
+    folder: Path, found: FoundAlarms
 ) -> None:
     (bunting,) = found.classes
     (sound,) = bunting.generated
@@ -199,7 +200,24 @@ def test_what_is_generated_has_no_bunting_and_is_taken_for_one(
     assert any(low < hertz < high for low, high in sound.bands_hz for hertz in (1000, 400))
 
 
-def test_the_shares_have_intervals_over_recordings(found: FalseAlarms) -> None:
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_the_page_fits_a_phone(found: FoundAlarms, tmp_path: Path) -> None:
+    """But for the table, which scrolls; paths are long. Scores are probabilities, without a sign."""
+    (bunting,) = found.classes
+    with browser(tmp_path) as page:
+        page.look(400)
+        page.open(Path(bunting.page))
+        assert page.evaluate("document.documentElement.scrollWidth") == 400
+        outside = (
+            "[...document.querySelectorAll('main *:not(.scroll *)')]"
+            ".filter(e => e.getBoundingClientRect().right > 400.5).map(e => e.textContent)"
+        )
+        assert page.evaluate(outside) == []
+        scores = page.evaluate("[...document.querySelectorAll('.response')].map(e => e.textContent)")
+    assert scores and all(0 <= float(score) <= 1 and score[0] != "+" for score in scores)
+
+
+def test_the_shares_have_intervals_over_recordings(found: FoundAlarms) -> None:
     (bunting,) = found.classes
     assert bunting.share == pytest.approx(1 / 3)
     assert bunting.share_interval

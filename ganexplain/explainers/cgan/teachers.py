@@ -22,12 +22,12 @@ from ganexplain.networks.target import TargetNetwork, example_inputs
 BATCH = 32  # masked inputs in a pass
 
 
-def network_maps(network: TargetNetwork, x: Tensor, asked: str) -> tuple[dict[str, Tensor], Tensor]:
+def network_maps(network: TargetNetwork, x: Tensor, name: str) -> tuple[dict[str, Tensor], Tensor]:
     """Return maps (B, H, W) of all convolutions and the gradient for inputs (B, *S).
 
-    `asked` as for `target_classes`; raises as `target_classes` and `maps_and_gradient`.
+    `name` as for `target_classes`; raises as `target_classes` and `maps_and_gradient`.
     """
-    classes, kind = target_classes(network, x, asked), output_kind(network)
+    classes, kind = target_classes(network, x, name), output_kind(network)
 
     def logits(inputs: Tensor) -> Tensor:
         outputs = unit_values(network.network(inputs))
@@ -47,20 +47,20 @@ def output_kind(network: TargetNetwork) -> str:
     return "probabilities" if guess_output_kind(found) == "probabilities" else "logits"
 
 
-def target_classes(network: TargetNetwork, x: Tensor, asked: str) -> Tensor:
+def target_classes(network: TargetNetwork, x: Tensor, name: str) -> Tensor:
     """Return the numbers (B,) of the classes to explain for inputs (B, *S).
 
-    `asked` is `predicted` or the name of one class; UsageError for an unknown class.
+    `name` is `predicted` or the name of one class; UsageError for an unknown class.
     """
     with torch.no_grad():
         logits = class_logits(unit_values(network.network(x)), output_kind(network))
-    if asked == "predicted":
+    if name == "predicted":
         return logits.argmax(dim=1)
     classes, count = network.names.classes, logits.shape[1]
     known = list(classes) if classes else [str(number) for number in range(count)]
-    if asked not in known:
-        raise UsageError(f"--target {asked}: no class of the network; one of {', '.join(known)}")
-    return torch.full((len(x),), known.index(asked), device=x.device)
+    if name not in known:
+        raise UsageError(f"--target {name}: no class of the network; one of {', '.join(known)}")
+    return torch.full((len(x),), known.index(name), device=x.device)
 
 
 def occlusion_maps(

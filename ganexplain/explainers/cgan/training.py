@@ -134,8 +134,8 @@ class CganTraining:
         losses |= {"error": error, "fooled": fooled}
         return {name: finite_value(loss, step) for name, loss in losses.items()}
 
-    def _discriminate(self, x: Tensor, target: Tensor, generated: Tensor) -> Tensor:
-        real, fake = self.discriminator(x, target), self.discriminator(x, generated)
+    def _discriminate(self, x: Tensor, target: Tensor, maps: Tensor) -> Tensor:
+        real, fake = self.discriminator(x, target), self.discriminator(x, maps)
         loss = _adversarial_loss(real, 1.0) + _adversarial_loss(fake, 0.0)
         self._descend("discriminator", DISCRIMINATOR_WEIGHT * loss)
         return loss
