@@ -202,7 +202,7 @@ def test_what_is_generated_has_no_bunting_and_is_taken_for_one(
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
 def test_the_page_fits_a_phone(found: FoundAlarms, tmp_path: Path) -> None:
-    """But for the table, which scrolls; paths are long. Scores are probabilities, without a sign."""
+    """But for the table, which scrolls. Paths are long, and probabilities have no sign."""
     (bunting,) = found.classes
     with browser(tmp_path) as page:
         page.look(400)
@@ -213,7 +213,9 @@ def test_the_page_fits_a_phone(found: FoundAlarms, tmp_path: Path) -> None:
             ".filter(e => e.getBoundingClientRect().right > 400.5).map(e => e.textContent)"
         )
         assert page.evaluate(outside) == []
-        scores = page.evaluate("[...document.querySelectorAll('.response')].map(e => e.textContent)")
+        scores = page.evaluate(
+            "[...document.querySelectorAll('.response')].map(e => e.textContent)"
+        )
     assert scores and all(0 <= float(score) <= 1 and score[0] != "+" for score in scores)
 
 
