@@ -209,6 +209,12 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     share_weight: float = setting(
         "parts: weight of -log p, where p is the share of the parts.", 0.05, 0
     )
+    events: str = setting(
+        "parts: CSV table of known events (path, time, duration, low_hz, high_hz, kind) of the "
+        "training recordings, from which filters get names.",
+        "",
+        reads=True,
+    )
     top: int = setting("parts: inputs kept for each filter.", 5, 1)
     shown: int = setting("parts: number of filters on the page, in order of weight.", 12, 1)
     steps: int = setting(

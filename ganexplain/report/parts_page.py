@@ -66,20 +66,24 @@ class Patch:
 class Filter:
     """A row of `parts.json`: a filter's contribution, weight, presence and places.
 
-    80 % of its parts lie within `rows` and `columns` of the input, for sound within `hz` and
-    `seconds`.
+    `share` is that of its weight in the sum of all weights. 80 % of its parts lie within `rows` and
+    `columns` of the input, for sound within `hz` and `seconds`. Where events are listed and most of
+    its peaks meet one `kind`, `purity` is their share.
     """
 
     filter: int
     contribution: float
     weight: float
+    share: float
     presence: float
     rows: list[float]
     columns: list[float]
     hz: list[float] | None = None
     seconds: list[float] | None = None
+    kind: str | None = None
+    purity: float | None = None
 
-    def document(self) -> dict[str, int | float | list[float]]:
+    def document(self) -> dict[str, int | float | str | list[float]]:
         """Return the values that are not None, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
@@ -95,7 +99,8 @@ class FilterParts:
     @property
     def title(self) -> str:
         """A short title."""
-        return f"filter {self.row.filter}: {signed(self.row.contribution)}"
+        named = f" ({self.row.kind})" if self.row.kind else ""
+        return f"filter {self.row.filter}{named}: {signed(self.row.contribution)}"
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,7 @@ def _filter(each: FilterParts, scale: ColourScale, front_end: FrontEnd) -> Marku
     assert row.hz is not None and row.seconds is not None  # the page is of sound
     identity = f"filter-{row.filter}"
     facts = [
+        ("share", f"{100 * row.share:.0f} %", "of what all filters contribute, in magnitude"),
         ("weight", number(row.weight), "mean magnitude of the contribution to the logit"),
         ("contribution", signed(row.contribution), "mean contribution to the logit"),
         ("presence", f"{100 * row.presence:.0f} %", "of the excerpts contain the part"),
@@ -169,7 +175,10 @@ def _filter(each: FilterParts, scale: ColourScale, front_end: FrontEnd) -> Marku
         element("div", element("dt", name, title=meaning), element("dd", value))
         for name, value, meaning in facts
     ]
-    heading = element("h3", f"Filter {row.filter}", id=identity)
+    if row.kind is not None and row.purity is not None:
+        facts.insert(0, (row.kind, f"{100 * row.purity:.0f} %", "of its strongest peaks meet one"))
+    named = f"Filter {row.filter}" + (f": {row.kind}" if row.kind else "")
+    heading = element("h3", named, id=identity)
     sheet = [_mean(each, front_end), *(_panel(p, identity, scale, front_end) for p in each.patches)]
     return element(
         "section",

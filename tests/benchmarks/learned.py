@@ -1,15 +1,18 @@
 """What learned explainers are worth: python tests/benchmarks/learned.py METHOD [OPTIONS].
 
-METHOD is that of `train-explainer`, or `coalitions`: cgan with --teacher shapley; its options are
-shown by METHOD --help.
+METHOD is that of `train-explainer`, or `coalitions`: cgan with --teacher shapley, or `known`: parts
+of sounds whose events are known; its options are shown by METHOD --help.
 """
 
 from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
 
-METHODS = ("cgan", "coalitions", "parts")
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+METHODS = ("cgan", "coalitions", "known", "parts")
 
 
 def main() -> None:

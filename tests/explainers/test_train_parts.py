@@ -22,6 +22,7 @@ from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
+from ganexplain.corpora.events import Event, write_events
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Task
@@ -174,6 +175,24 @@ def test_what_the_filters_look_for_is_kept_drawn_and_heard(trained: Path) -> Non
     assert Image.open(trained / "parts.png").width > 400
     page = (trained / "parts.html").read_text()
     assert page.count("data:audio/flac") == 2 * 2 * 2  # filters, excerpts, part and whole
+
+
+def test_filters_are_named_by_listed_events(command: Run, corpus: Path, tmp_path: Path) -> None:
+    files = sorted(path for path in corpus.rglob("*") if path.suffix in (".ogg", ".flac", ".wav"))
+    found = [Event(str(path), 0.0, 1000.0, 0.0, 20000.0, "music") for path in files]
+    write_events(tmp_path / "all.csv", found)
+    write_events(tmp_path / "none.csv", [replace(found[0], path="other.flac")])
+    words = ("train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, "--steps", "1")
+    done = command(*words, "--events", tmp_path / "all.csv", "--out", tmp_path / "run")
+    assert done.code == 0, done.err
+    rows = json.loads((tmp_path / "run" / "parts.json").read_text())["filters"]
+    named = [row for row in rows if row["weight"] > 0]
+    assert named and {(row["kind"], row["purity"]) for row in named} == {("music", 1.0)}
+    assert sum(row["share"] for row in rows) == pytest.approx(1)
+    page = (tmp_path / "run" / "parts.html").read_text()
+    assert f"Filter {rows[0]['filter']}: music" in page
+    done = command(*words, "--events", tmp_path / "none.csv", "--out", tmp_path / "no")
+    assert done.code == 2 and "lists no event of a training recording" in done.error_line()
 
 
 def test_an_excerpt_is_explained_by_its_parts(command: Run, trained: Path, tmp_path: Path) -> None:

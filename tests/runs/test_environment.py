@@ -375,7 +375,7 @@ def parts() -> bytes:
     window = np.zeros(mel().shape)
     window[10:30, 20:50] = 1.0
     patch = Patch(mel(), window, 0.5, "song.ogg", 1.0, None)
-    row = Filter(3, 0.5, 0.5, 1.0, [10.0, 30.0], [20.0, 50.0])
+    row = Filter(3, 0.5, 0.5, 0.1, 1.0, [10.0, 30.0], [20.0, 50.0])
     return parts_sheet([FilterParts(row, window, [patch])], FRONT_END)
 
 

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from ganexplain.ascent.responses import strongest
 from ganexplain.audio.filterbank import mel_frequencies
+from ganexplain.corpora.splits import Split
 from ganexplain.explainers.parts.filters import (
     FilterReadings,
     contributions,
     join_readings,
     read_filters,
 )
+from ganexplain.explainers.parts.known_events import FilterName
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Trained
 from ganexplain.files.arrays import write_arrays
@@ -81,7 +83,8 @@ def with_gallery(trained: Trained, training: PartsTraining) -> Trained:
 class _Gallery:
     """Readings of all inputs, arrays of `parts.npz`, and filters in the order of their weight.
 
-    `strongest` (D, K, 2) are the centres of the strongest inputs, `where` (D, F, T) the mean parts.
+    `strongest` (D, K, 2) are the centres of the strongest inputs, `where` (D, F, T) the mean parts,
+    `names` what filters detect, where events are listed.
     """
 
     readings: FilterReadings
@@ -89,6 +92,7 @@ class _Gallery:
     arrays: dict[str, np.ndarray]
     where: np.ndarray
     order: np.ndarray
+    names: list[FilterName | None]
 
 
 def _search_inputs(training: PartsTraining) -> _Gallery:
@@ -122,7 +126,19 @@ def _search_inputs(training: PartsTraining) -> _Gallery:
         **named,
     }
     order = np.argsort(-arrays["weight"], kind="stable")
-    return _Gallery(readings, centres[rows], arrays, where, order)
+    names = _names(training, centres, readings)
+    return _Gallery(readings, centres[rows], arrays, where, order, names)
+
+
+def _names(
+    training: PartsTraining, centres: np.ndarray, readings: FilterReadings
+) -> list[FilterName | None]:
+    """The names of all filters by the listed events, None for all where there is no list."""
+    if training.known is None:
+        return [None] * len(readings.where)
+    split, cells = training.task.train, training.geometry.cells(readings.place)
+    assert isinstance(split, Split)  # `PartsTraining` refuses others
+    return training.known.name_filters(split, centres, readings.strength, cells)
 
 
 @torch.no_grad()
@@ -158,14 +174,17 @@ def _filter_row(training: PartsTraining, gallery: _Gallery, number: int) -> Filt
     rows, columns = (
         [float(training.geometry.cells(spans.T[end])[axis]) for end in (0, 1)] for axis in (0, 1)
     )
-    arrays = gallery.arrays
+    arrays, name = gallery.arrays, gallery.names[number]
     found = Filter(
         filter=number,
         contribution=float(arrays["contribution"][number]),
         weight=float(arrays["weight"][number]),
+        share=float(arrays["weight"][number] / max(arrays["weight"].sum(), 1e-30)),
         presence=float(arrays["presence"][number]),
         rows=rows,
         columns=columns,
+        kind=name and name.kind,
+        purity=name and name.purity,
     )
     if front_end := _front_end(training):
         peaks = mel_frequencies(front_end)[1:-1]

@@ -120,10 +120,8 @@ def location_instability(
 ) -> np.ndarray:
     """Return the instability (D,) of filters: how much their distance to landmarks varies.
 
-    For each filter and landmark it is the standard deviation (with N - 1) of the distance over the
-    (at most) 100 inputs with the strongest parts, divided by `diagonal`; its mean over landmarks is
-    returned. It is NaN for a filter with fewer than two such inputs. arXiv 1710.00935, section 4,
-    and the authors' code.
+    It is the mean over landmarks of `distance_instability`. arXiv 1710.00935, section 4, and the
+    authors' code.
 
     Args:
         strength: peak of each part (N, D).
@@ -131,13 +129,21 @@ def location_instability(
         landmarks: cell of each landmark (N, K, 2), NaN where an input does not show it.
         diagonal: length of the input's diagonal in cells.
     """
-    found = np.full((landmarks.shape[1], strength.shape[1]), np.nan)
-    for k in range(landmarks.shape[1]):
-        visible = np.flatnonzero(np.isfinite(landmarks[:, k]).all(axis=1))
-        for f in range(strength.shape[1]):
-            firing = visible[strength[visible, f] > 0]
-            rows = firing[np.argsort(-strength[firing, f], kind="stable")[:MOST]]
-            if len(rows) > 1:
-                away = np.linalg.norm(positions[rows, f] - landmarks[rows, k], axis=1)
-                found[k, f] = away.std(ddof=1) / diagonal
-    return found.mean(axis=0)
+    away = np.linalg.norm(positions[:, :, None] - landmarks[:, None], axis=3)
+    return distance_instability(strength, away, diagonal).mean(axis=1)
+
+
+def distance_instability(strength: np.ndarray, away: np.ndarray, diagonal: float) -> np.ndarray:
+    """Return how much distances (N, D, K) of D filters' peaks to K landmarks vary, (D, K).
+
+    It is the standard deviation (with N - 1) of the distance over the (at most) 100 inputs with the
+    strongest parts in which the distance is not NaN, divided by `diagonal`. It is NaN for a filter
+    with fewer than two such inputs.
+    """
+    found = np.full(away.shape[1:], np.nan)
+    for f, k in np.ndindex(*found.shape):
+        firing = np.flatnonzero((strength[:, f] > 0) & np.isfinite(away[:, f, k]))
+        rows = firing[np.argsort(-strength[firing, f], kind="stable")[:MOST]]
+        if len(rows) > 1:
+            found[f, k] = away[rows, f, k].std(ddof=1) / diagonal
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,12 +13,13 @@ from torch.nn import functional
 
 from ganexplain.attribution.methods.grad_cam import convolutions
 from ganexplain.config import TrainExplainerConfig
-from ganexplain.corpora.splits import batch_rows
+from ganexplain.corpora.splits import Split, batch_rows
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.explainers.cgan.teachers import output_kind
 from ganexplain.explainers.parts.filter_loss import filter_loss, sharpen_maps
 from ganexplain.explainers.parts.inference import PartsContent
-from ganexplain.explainers.parts.network import explainer_for
+from ganexplain.explainers.parts.known_events import KnownEvents
+from ganexplain.explainers.parts.network import Encoding, explainer_for
 from ganexplain.explainers.parts.places import estimate_geometry
 from ganexplain.explainers.task import Task, Trained
 from ganexplain.networks.adapter import OUTPUT, layer_type, named_layers
@@ -56,6 +58,7 @@ class PartsTraining:
     def __init__(self, task: Task) -> None:
         self.task, self.config, self.device = task, task.config, task.device
         network, self.kind = task.networks[0].network, output_kind(task.networks[0])
+        self.known = _known_events(task)
         self.centres = task.train.whole_excerpts()
         self.held_out = task.held_out.gather(
             _random_rows(task.held_out.whole_excerpts(), self.config.held_out, "held-out parts")
@@ -131,6 +134,14 @@ class PartsTraining:
         raw = self.front(x)
         return functional.relu(raw), self.own(raw)
 
+    def training_features(self, rows: np.ndarray) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the features at rows of `centres`, and those to reconstruct."""
+        return self.features(self.inputs(self.centres[rows]))
+
+    def filter_loss(self, encoding: Encoding, targets: Sequence[Tensor], step: int) -> Tensor:
+        """Return the loss () whose weight is `filter_weight`: the mean over filters."""
+        return filter_loss(sharpen_maps(encoding.maps)).mean()
+
     def logits(self, last: Tensor) -> Tensor:
         """Return class logits (B, K), two for one logit, from the last reconstructed layer."""
         return class_logits(unit_values(self.head(last)[0]), self.kind)
@@ -145,7 +156,7 @@ class PartsTraining:
         chosen = batch_rows(
             len(self.centres), config.batch_size, step, config.seed, "explainer order"
         )
-        features, targets = self.features(self.inputs(self.centres[chosen[rank_slice()]]))
+        features, targets = self.training_features(chosen[rank_slice()])
         encoding = self.explainer.train().encode(features)
         made = self.explainer.decode(encoding.features)
         errors = [
@@ -153,7 +164,7 @@ class PartsTraining:
             for ours, theirs in zip(made, targets, strict=True)
         ]
         error = torch.stack(errors).sum()
-        filters = filter_loss(sharpen_maps(encoding.maps)).mean()
+        filters = self.filter_loss(encoding, targets, step)
         loss = error - config.share_weight * self.explainer.share.log()
         loss = loss + config.filter_weight * filters
         self.optimiser.zero_grad(set_to_none=True)
@@ -216,6 +227,17 @@ class PartsTraining:
             )
         self.explainer.load_state_dict(state["explainer"])
         restore_optimiser(self.optimiser, state["optimiser"])
+
+
+def _known_events(task: Task) -> KnownEvents | None:
+    """The events of `--events`; UsageError where they have no meaning, BadFile if unreadable."""
+    if not task.config.events:
+        return None
+    if not isinstance(task.train, Split):
+        raise UsageError("--events: names need log-mel excerpts; leave it out for this network")
+    known = KnownEvents.read(Path(task.config.events))
+    known.check(task.train)
+    return known
 
 
 def squares(values: Tensor) -> Tensor:

@@ -1,0 +1,101 @@
+"""Names of filters by listed events: the kind that a filter's peaks meet most often."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganexplain.audio.filterbank import mel_frequencies
+from ganexplain.corpora.events import Event, kinds_of, read_events
+from ganexplain.corpora.splits import Split
+from ganexplain.errors import UsageError
+from ganexplain.inputs.log_mel import FrontEnd
+from ganexplain.metrics.event_peaks import PURE, EventSpans, kind_shares, met_kinds
+
+
+@dataclass(frozen=True)
+class FilterName:
+    """The kind of event that a filter detects, and the share of its peaks that meet it."""
+
+    kind: str
+    purity: float
+
+
+@dataclass(frozen=True)
+class KnownEvents:
+    """The events of a file, whose paths are relative to its `folder`."""
+
+    folder: Path
+    events: Sequence[Event]
+
+    @classmethod
+    def read(cls, path: Path) -> KnownEvents:
+        """Read a CSV table of events; errors as `read_events`."""
+        return cls(path.parent, read_events(path))
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds, sorted."""
+        return kinds_of(self.events)
+
+    def check(self, split: Split) -> None:
+        """Raise UsageError if no event is in a recording of a split."""
+        listed = {(self.folder / event.path).resolve() for event in self.events}
+        if not any(recording.path.resolve() in listed for recording in split.recordings):
+            raise UsageError(
+                "--events: lists no event of a training recording; write paths relative to its "
+                "folder"
+            )
+
+    def of_excerpts(self, split: Split, centres: np.ndarray) -> list[EventSpans]:
+        """Return the events that sound in excerpts around `centres` (N, 2) of a split."""
+        heard = defaultdict(list)
+        for event in self.events:
+            heard[(self.folder / event.path).resolve()].append(event)
+        starts, seconds = split.excerpt_sources(centres)["start_s"], split.front_end.seconds
+        paths = [recording.path.resolve() for recording in split.recordings]
+        return [
+            self._spans(
+                [e for e in heard[paths[i]] if -e.duration <= e.time - start < seconds], start
+            )
+            for (i, _), start in zip(centres, starts, strict=True)
+        ]
+
+    def _spans(self, events: Sequence[Event], start: float) -> EventSpans:
+        begins = np.array([[e.time, e.time + e.duration] for e in events]).reshape(-1, 2)
+        bands = np.array([[e.low_hz, e.high_hz] for e in events]).reshape(-1, 2)
+        numbers = {kind: number for number, kind in enumerate(self.kinds)}
+        return EventSpans(begins - start, bands, np.array([numbers[e.kind] for e in events], int))
+
+    def name_filters(
+        self, split: Split, centres: np.ndarray, strength: np.ndarray, cells: np.ndarray
+    ) -> list[FilterName | None]:
+        """Return the name of each filter; None where at most half of its peaks meet one kind.
+
+        `strength` (N, D) and `cells` (N, D, 2) are those of the peaks in the excerpts around
+        `centres`.
+        """
+        inputs = self.of_excerpts(split, centres)
+        seconds, hertz = sound_places(cells, split.front_end)
+        met = met_kinds(seconds, hertz, inputs, len(self.kinds))
+        return [self._name(shares) for shares in kind_shares(strength, met)]
+
+    def _name(self, shares: np.ndarray) -> FilterName | None:
+        pure = np.nan_to_num(shares)
+        best = int(pure.argmax())
+        return FilterName(self.kinds[best], float(pure[best])) if pure[best] >= PURE else None
+
+
+def sound_places(cells: np.ndarray, front_end: FrontEnd) -> tuple[np.ndarray, np.ndarray]:
+    """Return times (...) in s, of the middle of frames, and frequencies (...) in Hz, of bands.
+
+    `cells` (..., 2) are rows and columns of log-mel excerpts.
+    """
+    middle = 0.0 if front_end.centred else front_end.frame_length / 2
+    seconds = (cells[..., 1] * front_end.hop_length + middle) / front_end.sample_rate
+    peaks = mel_frequencies(front_end)[1:-1]
+    return seconds, np.interp(cells[..., 0], np.arange(len(peaks)), peaks)

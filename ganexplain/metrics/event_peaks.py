@@ -1,0 +1,77 @@
+"""How well peaks of filters meet events of known time, band and kind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+NEAR = 0.05  # seconds from an event within which a peak meets it
+MOST = 100  # inputs with the strongest peaks, from which shares are computed
+PURE = 0.5  # share of a filter's peaks from which it detects a kind
+
+
+@dataclass(frozen=True)
+class EventSpans:
+    """The E events of one input.
+
+    `seconds` (E, 2) are their beginnings and ends in the input, `hertz` (E, 2) the ends of their
+    bands, `kinds` (E,) the numbers of their kinds.
+    """
+
+    seconds: np.ndarray
+    hertz: np.ndarray
+    kinds: np.ndarray
+
+
+def met_kinds(
+    seconds: np.ndarray, hertz: np.ndarray, inputs: Sequence[EventSpans], count: int
+) -> np.ndarray:
+    """Return whether the peak of each filter meets an event of each of `count` kinds (N, D, K).
+
+    A peak meets an event in whose band it is, and from whose beginning or end it is at most 50 ms
+    away, or between which it is.
+
+    Args:
+        seconds: time of each peak in its input (N, D).
+        hertz: frequency of each peak (N, D).
+        inputs: events of each of the N inputs.
+        count: number of kinds K.
+    """
+    met = np.zeros((*seconds.shape, count), dtype=bool)
+    for n, events in enumerate(inputs):
+        time, frequency = seconds[n, :, None], hertz[n, :, None]
+        begin, end = events.seconds.T
+        low, high = events.hertz.T
+        inside = (begin - NEAR <= time) & (time <= end + NEAR)
+        inside &= (low <= frequency) & (frequency <= high)
+        for kind in range(count):
+            met[n, :, kind] = inside[:, events.kinds == kind].any(axis=1)
+    return met
+
+
+def kind_shares(strength: np.ndarray, met: np.ndarray) -> np.ndarray:
+    """Return the share of each filter's peaks that meet each kind, (D, K), from (N, D, K).
+
+    It is that of the (at most) 100 strongest peaks by `strength` (N, D) > 0; NaN for a filter with
+    fewer than two.
+    """
+    found = np.full(met.shape[1:], np.nan)
+    for f in range(strength.shape[1]):
+        firing = np.flatnonzero(strength[:, f] > 0)
+        rows = firing[np.argsort(-strength[firing, f], kind="stable")[:MOST]]
+        if len(rows) > 1:
+            found[f] = met[rows, f].mean(axis=0)
+    return found
+
+
+def purity(shares: np.ndarray) -> np.ndarray:
+    """Return the purity (D,) of filters from shares (D, K): the largest share of one kind."""
+    return shares.max(axis=1)
+
+
+def coverage(shares: np.ndarray) -> float:
+    """Return the share of kinds of which a filter with a purity of at least 0.5 is the detector."""
+    pure = shares[np.nan_to_num(purity(shares)) >= PURE]
+    return len(np.unique(pure.argmax(axis=1))) / shares.shape[1]
