@@ -747,8 +747,9 @@ def train_explainer(
     clip: float = 10.0,
     ema_decay: float = 0.998,
     targets: str | Sequence[str] = (),
-    filter_weight: float = 0.03,
+    filter_weight: float = 0.0,
     share_weight: float = 0.05,
+    events: PathName = "",
     top: int = 5,
     shown: int = 12,
     steps: int = 0,
@@ -822,8 +823,11 @@ def train_explainer(
         ema_decay: cgan: decay per step of the generator's moving average.
         targets: parts: layer to reconstruct; a sequence for several. Default: all fully connected
             layers except the last.
-        filter_weight: parts: weight of the filter loss.
+        filter_weight: parts: weight of the filter loss, which has improved no measured figure; 0:
+            without it.
         share_weight: parts: weight of -log p, where p is the share of the parts.
+        events: parts: CSV table of known events (path, time, duration, low_hz, high_hz, kind) of
+            the training recordings, from which filters get names.
         top: parts: inputs kept for each filter.
         shown: parts: number of filters on the page, in order of weight.
         steps: Number of updates; 0: as many as passes allows for cgan with teacher shapley, 1500

@@ -30,22 +30,22 @@ def met_kinds(
 ) -> np.ndarray:
     """Return whether the peak of each filter meets an event of each of `count` kinds (N, D, K).
 
-    A peak meets an event in whose band it is, and from whose beginning or end it is at most 50 ms
-    away, or between which it is.
+    A peak meets an event if its place overlaps the event's band, and if it is within the event or
+    at most 50 ms from its beginning or end.
 
     Args:
         seconds: time of each peak in its input (N, D).
-        hertz: frequency of each peak (N, D).
+        hertz: lowest and highest frequency of the place of each peak (N, D, 2).
         inputs: events of each of the N inputs.
         count: number of kinds K.
     """
     met = np.zeros((*seconds.shape, count), dtype=bool)
     for n, events in enumerate(inputs):
-        time, frequency = seconds[n, :, None], hertz[n, :, None]
+        time, lowest, highest = seconds[n, :, None], hertz[n, :, :1], hertz[n, :, 1:]
         begin, end = events.seconds.T
         low, high = events.hertz.T
         inside = (begin - NEAR <= time) & (time <= end + NEAR)
-        inside &= (low <= frequency) & (frequency <= high)
+        inside &= (low <= highest) & (lowest <= high)
         for kind in range(count):
             met[n, :, kind] = inside[:, events.kinds == kind].any(axis=1)
     return met

@@ -58,7 +58,7 @@ def _take(font: SoundFont, split: str, pair: tuple[str, str], number: int, seed:
             seconds = float(random.choice([0.14, 0.21, 0.28]))
             sound = font.note(programs[pair[turn]], key, 0.9 * seconds, RATE)
             level = LEVEL * random.uniform(0.5, 1.0)
-            hits.append(Hit(float(time), pair[turn], level * sound))
+            hits.append(Hit(float(time), pair[turn], level * sound, 0.9 * seconds))
             time += seconds
         turn = 1 - turn
     kept = tuple(hit for hit in hits if hit.time < SECONDS - 0.05)

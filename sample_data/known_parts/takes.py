@@ -14,24 +14,29 @@ from sample_data.pretrained.music.sound import RATE, write_sound
 
 MANIFEST = ("path", "start", "end", "label", "split")
 DRAWS = ("path", "split", "label", "seed", "sounds")
-FAINTEST, LOUDEST = 0.05, 0.95  # shares of a sound's energy between which its band lies
+FAINTEST, LOUDEST = 0.1, 0.9  # shares of a sound's energy between which its band lies
 HIGHEST = 8000.0  # Hz that the networks hear
-FADED = 0.9  # share of its energy after which a sound is over
+FADED = 0.5  # share of its energy after which a sound is over
 NOISE = 0.002  # of full scale, behind everything
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A sound (W,), mono at 22,050 Hz, of one `kind` that begins at `time` (s)."""
+    """A sound (W,), mono at 22,050 Hz, of one `kind` that begins at `time` (s).
+
+    It lasts `seconds`, or as `length` measures it.
+    """
 
     time: float
     kind: str
     sound: np.ndarray
+    seconds: float | None = None
 
     def event(self, file: str) -> Event:
         """The time, the band and the kind of the sound in a file."""
         low, high = band(self.sound)
-        return Event(file, self.time, length(self.sound), low, high, self.kind)
+        seconds = length(self.sound) if self.seconds is None else self.seconds
+        return Event(file, self.time, seconds, low, high, self.kind)
 
 
 @dataclass(frozen=True)
@@ -66,7 +71,7 @@ class Take:
 
 
 def band(sound: np.ndarray) -> tuple[float, float]:
-    """Frequencies (Hz) between which nine tenths of a sound's energy below 8 kHz lie."""
+    """Frequencies (Hz) between which eight tenths of a sound's energy below 8 kHz lie."""
     power = np.abs(np.fft.rfft(sound)) ** 2
     hertz = np.fft.rfftfreq(len(sound), 1 / RATE)
     total = np.cumsum(power[hertz <= HIGHEST])
@@ -75,7 +80,7 @@ def band(sound: np.ndarray) -> tuple[float, float]:
 
 
 def length(sound: np.ndarray) -> float:
-    """Seconds after which nine tenths of a sound's energy have passed."""
+    """Seconds after which half of a sound's energy has passed."""
     total = np.cumsum(np.square(sound, dtype=np.float64))
     return float(np.searchsorted(total, FADED * total[-1]) / RATE)
 

@@ -1,16 +1,16 @@
 """Parts of sounds whose events are known: how pure, stable and complete filters are.
 
-python tests/benchmarks/learned.py known FOLDER CLASSIFIER [--seeds 3] [--ways WAY ...]
-    [--every 20] [--set NAME=VALUE ...]
+python tests/benchmarks/learned.py known FOLDER [--classifier FILE] [--seeds 0 1 2]
+    [--ways WAY ...] [--every 20] [--updates 600] [--keep FOLDER] [--set NAME=VALUE ...]
 
-FOLDER is what `python -m sample_data.known_parts TASK FOLDER` wrote, CLASSIFIER a classifier.pt of
-`train-classifier FOLDER/manifest.csv`. Filters are those of the network's own layer (`own`), of
-places drawn at random (`chance`), of parts without the filter loss (`masks`), with it (`loss`), in
-the form with categories whose weight falls to zero (`categories`), with up to three events a map
-and that form (`events`) or without it (`events alone`), of a non-negative matrix factorisation of
-the layer (`nmf`) and of a top-k sparse autoencoder of it (`sae`), of the same width. All are
-measured on test recordings, whose sounds had no part in training. Features of the training
-excerpts, one of every 20 frames, are computed once.
+FOLDER is what `python -m sample_data.known_parts TASK FOLDER` wrote. The classifier is FILE, of
+`train-classifier FOLDER/manifest.csv`, or a small network of its own for each seed. Filters are
+those of the network's own layer (`own`), of places drawn at random (`chance`), of parts without the
+filter loss (`masks`), with it (`loss`), in the form with categories whose weight falls to zero
+(`categories`), with up to three events a map and that form (`events`) or without it (`events
+alone`), of a non-negative matrix factorisation of the layer (`nmf`) and of a top-k sparse
+autoencoder of it (`sae`), of the same width. All are measured on test recordings, whose sounds had
+no part in training. Features of the training excerpts, one of every 20 frames, are computed once.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ import numpy as np
 import torch
 from benchmarks.filter_loss_forms import Categories, SeveralMask, category_loss
 from sklearn.decomposition import MiniBatchNMF
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
 from ganexplain.audio.filterbank import mel_frequencies
 from ganexplain.config import TrainExplainerConfig
@@ -38,17 +39,19 @@ from ganexplain.corpora.splits import Split
 from ganexplain.explainers.parts.filter_loss import sharpen_maps
 from ganexplain.explainers.parts.known_events import KnownEvents, sound_places
 from ganexplain.explainers.parts.network import Encoding, peaks
-from ganexplain.explainers.parts.places import distance_instability
+from ganexplain.explainers.parts.places import Geometry, distance_instability
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Task
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.event_peaks import EventSpans, coverage, kind_shares, met_kinds, purity
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.adapter import OutputNames
+from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")
 CHUNK = 32
 MOST_EVENTS = 3
+FILTER_WEIGHT = 0.03
 WAYS = ("chance", "own", "masks", "loss", "categories", "events", "events alone", "nmf", "sae")
 VECTORS = 40_000  # places that the rivals learn from
 ACTIVE = 8  # features of the sparse autoencoder that are active at a place
@@ -96,11 +99,12 @@ def known_inputs(folder: Path, split: Split, every: int) -> Known:
 class Found:
     """Peaks of D filters in the N test inputs, and the share of decisions that are right.
 
-    `strength` (N, D), `cells` (N, D, 2); `weight` (D,) is the mean size of what a filter gives.
+    `strength` (N, D), `places` (N, D, 2) of a layer with `geometry`; `p` is the share of the parts.
     """
 
     strength: np.ndarray
-    cells: np.ndarray
+    places: np.ndarray
+    geometry: Geometry
     right: float
     p: float = 1.0
 
@@ -108,9 +112,10 @@ class Found:
 def figures(found: Found, known: Known) -> dict[str, float]:
     """Purity, coverage and instability; filters that fire in fewer than two inputs do not count."""
     count, diagonal = len(known.kinds), float(np.hypot(*known.inputs.shape[-2:]))
-    seconds, hertz = sound_places(found.cells, known.front_end)
+    seconds, hertz = sound_places(found.places, found.geometry, known.front_end)
+    cells = found.geometry.cells(found.places)
     shares = kind_shares(found.strength, met_kinds(seconds, hertz, known.events, count))
-    unstable = distance_instability(found.strength, nearest(found.cells, known), diagonal)
+    unstable = distance_instability(found.strength, nearest(cells, known), diagonal)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # all-NaN rows
         each = np.nanmean(unstable, axis=1)
@@ -134,6 +139,68 @@ def nearest(cells: np.ndarray, known: Known) -> np.ndarray:
             apart = cells[n][:, None] - marks[events.kinds == kind]
             away[n, :, kind] = np.linalg.norm(apart, axis=2).min(axis=1)
     return away
+
+
+# --- a small classifier ------------------------------------------------------------------------
+
+
+class Listener(nn.Module):
+    """Log-mel (B, 80, 115) -> logits: three convolutions, the third of 20 x 28 places, two layers.
+
+    It has a twelfth of the work of SVDNet, so that each seed can have its own.
+    """
+
+    def __init__(self, classes: int, mean: np.ndarray, deviation: np.ndarray) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.from_numpy(mean).float()[:, None])
+        self.register_buffer("deviation", torch.from_numpy(deviation).float()[:, None])
+        self.conv1 = nn.Conv2d(1, 16, 5, stride=2, padding=2)
+        self.conv2 = nn.Conv2d(16, 32, 3, padding=1)
+        self.conv3 = nn.Conv2d(32, 48, 3, padding=1)
+        self.pool, self.drop = nn.MaxPool2d(2, ceil_mode=False), nn.Dropout(0.3)
+        self.fc4, self.fc5 = nn.Linear(48 * 10 * 14, 64), nn.Linear(64, classes)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        x = ((mel - self.mean) / self.deviation)[:, None]
+        x = functional.relu(self.conv1(x))
+        x = functional.relu(self.pool(self.conv2(x)))
+        x = functional.relu(self.pool(self.conv3(x))).flatten(1)
+        return self.fc5(self.drop(functional.relu(self.fc4(self.drop(x)))))
+
+
+def listener(train: Split, classes: int, seed: int, updates: int) -> Listener:
+    """A network trained on excerpts from anywhere, 32 in an update, their level changed by 6 dB."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    network, centres = Listener(classes, *train.band_statistics()), train.whole_excerpts()
+    optimiser = torch.optim.Adam(network.parameters(), 2e-3)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4e-3, total_steps=updates)
+    for _ in range(updates):
+        rows = centres[random.choice(len(centres), 32, replace=False)]
+        gains = random.uniform(-0.7, 0.7, (32, 1, 1)).astype(np.float32)  # nat
+        wanted = torch.tensor([int(train.labels[i][frame]) for i, frame in rows])
+        logits = network(torch.from_numpy(train.gather(rows) + gains))
+        loss = functional.cross_entropy(logits, wanted)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+    return network.eval().requires_grad_(False)
+
+
+def kept_listener(
+    train: Split, classes: int, seed: int, updates: int, folder: Path | None
+) -> Listener:
+    """As `listener`; its weights are kept in a folder, and read from there."""
+    if folder is None:
+        return listener(train, classes, seed, updates)
+    path = folder / f"listener-{seed}-{updates}.pt"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(listener(train, classes, seed, updates).state_dict(), path)
+    network = Listener(classes, *train.band_statistics())
+    network.load_state_dict(torch.load(path, weights_only=True))
+    return network.eval().requires_grad_(False)
 
 
 # --- the explainer ------------------------------------------------------------------------------
@@ -204,23 +271,23 @@ Maps = Callable[[Tensor], Tensor]
 @torch.no_grad()
 def read_peaks(training: KnownTraining, known: Known, maps: Maps, made: Maps) -> Found:
     """Peaks of `maps`, and decisions from what `made` makes of the layer's features."""
-    strength, cells, right = [], [], []
+    strength, places, right = [], [], []
     for first in range(0, len(known.inputs), CHUNK):
         features = training.features(torch.from_numpy(known.inputs[first : first + CHUNK]))[0]
         found = maps(features)
         strength.append(found.amax(dim=(2, 3)).numpy())
-        cells.append(training.geometry.cells(peaks(found).numpy()))
+        places.append(peaks(found).numpy())
         decided = training.decided(made(features)).numpy()
         right.append(decided == known.classes[first : first + CHUNK])
     share = float(np.concatenate(right).mean())
-    return Found(np.concatenate(strength), np.concatenate(cells), share)
+    return Found(np.concatenate(strength), np.concatenate(places), training.geometry, share)
 
 
 def of_chance(training: KnownTraining, known: Known, seed: int) -> Found:
     random = np.random.default_rng(seed)
     shape = len(known.inputs), len(training.explainer.scale)
     places = np.stack([random.integers(size, size=shape) for size in training.stored.shape[2:]], 2)
-    return Found(random.random(shape), training.geometry.cells(places), float("nan"))
+    return Found(random.random(shape), places, training.geometry, float("nan"))
 
 
 def of_own(training: KnownTraining, known: Known, seed: int) -> Found:
@@ -233,7 +300,7 @@ def of_parts(training: KnownTraining, known: Known, seed: int) -> Found:
         training, known, lambda x: explainer.encode(x).maps,
         lambda x: explainer.decode(explainer.encode(x).features)[-1],
     )  # fmt: skip
-    return replace(found, p=float(explainer.share))
+    return replace(found, p=explainer.share.item())
 
 
 # --- rivals -------------------------------------------------------------------------------------
@@ -282,8 +349,8 @@ def of_sae(training: KnownTraining, known: Known, seed: int, steps: int = 1500) 
     torch.manual_seed(seed)
     middle, size = seen.mean(dim=0), float(seen.std())
     width = seen.shape[1]
-    down = torch.nn.Parameter(torch.nn.functional.normalize(torch.randn(width, width), dim=1))
-    up = torch.nn.Parameter(down.detach().clone().T)
+    down = nn.Parameter(functional.normalize(torch.randn(width, width), dim=1))
+    up = nn.Parameter(down.detach().clone().T)
     optimiser = torch.optim.Adam([down, up], 1e-3)
 
     def activity(flat: Tensor) -> Tensor:
@@ -313,34 +380,39 @@ def run(words: Sequence[str]) -> None:
     """Print the figures of each way and seed."""
     parser = argparse.ArgumentParser(prog="learned.py known", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("classifier")
+    parser.add_argument("--classifier", default="")
+    parser.add_argument("--updates", type=int, default=600, help="of a network of its own")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--ways", nargs="*", choices=WAYS, default=list(WAYS))
+    parser.add_argument("--keep", type=Path, help="folder for the networks of its own")
     parser.add_argument("--every", type=int, default=20, help="frames between excerpts")
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE")
     given = parser.parse_args(words)
     changed: dict[str, Any] = {
         name: float(value) for name, value in (each.split("=") for each in given.set)
     }
+    changed = {"filter_weight": FILTER_WEIGHT} | changed
     changed |= {n: int(changed[n]) for n in ("steps", "batch_size") if n in changed}
-    network = load_target(NetworkSource(given.classifier), None, CPU)
     material = open_corpus([str(given.folder / "manifest.csv")])
-    splits = [
-        load_split(material, name, network.front_end, cache_directory(""), NullProgress())
+    train, valid, test = (
+        load_split(material, name, FrontEnd(), cache_directory(""), NullProgress())
         for name in ("train", "valid", "test")
-    ]
-    test = splits[2]
-    assert isinstance(test, Split)
-    known, stored = known_inputs(given.folder, test, 2 * given.every), None
+    )
+    assert isinstance(train, Split) and isinstance(test, Split)
+    known = known_inputs(given.folder, test, 2 * given.every)
     for seed in given.seeds:
+        stored = None
+        if given.classifier:
+            network = load_target(NetworkSource(given.classifier), None, CPU)
+        else:
+            own = kept_listener(train, len(material.classes), seed, given.updates, given.keep)
+            network = TargetNetwork(own, FrontEnd(), OutputNames("fc5"), len(material.classes))
         config = TrainExplainerConfig(corpus=("",), method="parts", seed=seed, **changed)
         task = Task(
-            config.of_method(), ("classifier",), (network,), splits[0], splits[1], CPU, Path(),
+            config.of_method(), ("classifier",), (network,), train, valid, CPU, Path(),
             NullProgress(),
         )  # fmt: skip
         for way in given.ways:
-            if way in ("own", "chance") and seed != given.seeds[0]:
-                continue  # they are the same for all seeds
             started = time.process_time()
             training = trained(task, way, stored, given.every)
             stored = training.stored

@@ -102,6 +102,18 @@ def test_it_learns_to_reconstruct_and_leaves_the_network_alone(tmp_path: Path) -
     assert all(weight.grad is None for weight in network.parameters())
 
 
+def test_the_filter_loss_is_left_out_unless_it_has_a_weight(tmp_path: Path) -> None:
+    without, with_it = (training_of(tmp_path, layer="blocks.2", **own) for own in (
+        {}, {"filter_weight": 1.0}
+    ))  # fmt: skip
+    assert set(without.step(0)) == {"loss", "reconstruction"}
+    assert set(with_it.step(0)) == {"loss", "reconstruction", "filter"}
+    for step in range(1, 40):
+        without.step(step)
+        with_it.step(step)
+    assert with_it.evaluate()["filter_loss"] < without.evaluate()["filter_loss"] - 0.05
+
+
 def test_the_share_of_the_parts_grows_with_its_weight(tmp_path: Path) -> None:
     shares = []
     for weight in (0.0, 0.1, 1.0):

@@ -38,8 +38,15 @@ def planted(kinds: list[int]) -> EventSpans:
 def test_a_peak_meets_an_event_within_50_ms_and_its_band(
     second: float, hertz: float, expected: list[bool]
 ) -> None:
-    met = met_kinds(np.array([[second]]), np.array([[hertz]]), [planted([0, 1])], 2)
+    met = met_kinds(np.array([[second]]), np.array([[[hertz] * 2]]), [planted([0, 1])], 2)
     assert met[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("low,high,met", [(50, 99, False), (50, 100, True), (200, 400, True),
+                                          (201, 400, False), (120, 130, True)])  # fmt: skip
+def test_the_place_of_a_peak_must_overlap_the_band(low: float, high: float, met: bool) -> None:
+    found = met_kinds(np.zeros((1, 1)), np.array([[[low, high]]]), [planted([0])], 1)
+    assert found.item() == met
 
 
 def test_purity_of_planted_peaks_is_the_share_that_was_planted() -> None:
@@ -47,6 +54,7 @@ def test_purity_of_planted_peaks_is_the_share_that_was_planted() -> None:
     meets = random.permutation(80) < 60  # three quarters of the peaks of filter 0 are at kind 1
     seconds = np.stack([np.where(meets, 1.05, 0.5), np.full(80, 0.05), np.full(80, 0.5)], axis=1)
     hertz = np.stack([np.full(80, 1150.0), np.full(80, 150.0), np.full(80, 150.0)], axis=1)
+    hertz = np.stack([hertz, hertz], axis=2)
     shares = kind_shares(np.ones((80, 3)), met_kinds(seconds, hertz, inputs, 2))
     assert shares.tolist() == [[0.0, 0.75], [1.0, 0.0], [0.0, 0.0]]
     assert purity(shares).tolist() == [0.75, 1.0, 0.0]
@@ -56,7 +64,7 @@ def test_purity_of_planted_peaks_is_the_share_that_was_planted() -> None:
 
 def test_overlapping_events_of_two_kinds_count_for_both() -> None:
     both = EventSpans(np.array([[0, 0.1]] * 2), np.array([[100, 900], [200, 300.0]]), np.arange(2))
-    met = met_kinds(np.array([[0.05, 0.05]]), np.array([[250.0, 500.0]]), [both], 2)
+    met = met_kinds(np.array([[0.05, 0.05]]), np.array([[[250.0] * 2, [500.0] * 2]]), [both], 2)
     assert met[0].tolist() == [[True, True], [True, False]]
 
 
@@ -74,4 +82,4 @@ def test_only_the_strongest_peaks_count_and_filters_that_do_not_fire_have_no_sha
 
 def test_an_input_without_events_is_met_by_nothing() -> None:
     silent = EventSpans(np.empty((0, 2)), np.empty((0, 2)), np.empty(0, dtype=int))
-    assert not met_kinds(np.zeros((1, 4)), np.zeros((1, 4)), [silent], 3).any()
+    assert not met_kinds(np.zeros((1, 4)), np.zeros((1, 4, 2)), [silent], 3).any()

@@ -11,14 +11,13 @@ from torch import Tensor
 
 from ganexplain.ascent.responses import strongest
 from ganexplain.audio.filterbank import mel_frequencies
-from ganexplain.corpora.splits import Split
 from ganexplain.explainers.parts.filters import (
     FilterReadings,
     contributions,
     join_readings,
     read_filters,
 )
-from ganexplain.explainers.parts.known_events import FilterName
+from ganexplain.explainers.parts.known_events import FilterName, sound_places
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Trained
 from ganexplain.files.arrays import write_arrays
@@ -134,11 +133,12 @@ def _names(
     training: PartsTraining, centres: np.ndarray, readings: FilterReadings
 ) -> list[FilterName | None]:
     """The names of all filters by the listed events, None for all where there is no list."""
-    if training.known is None:
+    front_end = _front_end(training)
+    if training.known is None or front_end is None:
         return [None] * len(readings.where)
-    split, cells = training.task.train, training.geometry.cells(readings.place)
-    assert isinstance(split, Split)  # `PartsTraining` refuses others
-    return training.known.name_filters(split, centres, readings.strength, cells)
+    inputs = training.known.of_excerpts(training.task.train, centres)
+    seconds, hertz = sound_places(readings.place, training.geometry, front_end)
+    return training.known.name_filters(inputs, readings.strength, seconds, hertz)
 
 
 @torch.no_grad()

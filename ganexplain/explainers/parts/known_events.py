@@ -11,8 +11,9 @@ import numpy as np
 
 from ganexplain.audio.filterbank import mel_frequencies
 from ganexplain.corpora.events import Event, kinds_of, read_events
-from ganexplain.corpora.splits import Split
+from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.errors import UsageError
+from ganexplain.explainers.parts.places import Geometry
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.event_peaks import PURE, EventSpans, kind_shares, met_kinds
 
@@ -42,7 +43,7 @@ class KnownEvents:
         """The kinds, sorted."""
         return kinds_of(self.events)
 
-    def check(self, split: Split) -> None:
+    def check(self, split: AnySplit) -> None:
         """Raise UsageError if no event is in a recording of a split."""
         listed = {(self.folder / event.path).resolve() for event in self.events}
         if not any(recording.path.resolve() in listed for recording in split.recordings):
@@ -51,7 +52,7 @@ class KnownEvents:
                 "folder"
             )
 
-    def of_excerpts(self, split: Split, centres: np.ndarray) -> list[EventSpans]:
+    def of_excerpts(self, split: AnySplit, centres: np.ndarray) -> list[EventSpans]:
         """Return the events that sound in excerpts around `centres` (N, 2) of a split."""
         heard = defaultdict(list)
         for event in self.events:
@@ -72,15 +73,17 @@ class KnownEvents:
         return EventSpans(begins - start, bands, np.array([numbers[e.kind] for e in events], int))
 
     def name_filters(
-        self, split: Split, centres: np.ndarray, strength: np.ndarray, cells: np.ndarray
+        self,
+        inputs: Sequence[EventSpans],
+        strength: np.ndarray,
+        seconds: np.ndarray,
+        hertz: np.ndarray,
     ) -> list[FilterName | None]:
-        """Return the name of each filter; None where at most half of its peaks meet one kind.
+        """Return the name of each filter; None where fewer than half of its peaks meet one kind.
 
-        `strength` (N, D) and `cells` (N, D, 2) are those of the peaks in the excerpts around
-        `centres`.
+        `inputs` are the events of N excerpts, `strength` (N, D) that of the peaks in them; their
+        `seconds` and `hertz` are as in `met_kinds`.
         """
-        inputs = self.of_excerpts(split, centres)
-        seconds, hertz = sound_places(cells, split.front_end)
         met = met_kinds(seconds, hertz, inputs, len(self.kinds))
         return [self._name(shares) for shares in kind_shares(strength, met)]
 
@@ -90,12 +93,16 @@ class KnownEvents:
         return FilterName(self.kinds[best], float(pure[best])) if pure[best] >= PURE else None
 
 
-def sound_places(cells: np.ndarray, front_end: FrontEnd) -> tuple[np.ndarray, np.ndarray]:
-    """Return times (...) in s, of the middle of frames, and frequencies (...) in Hz, of bands.
+def sound_places(
+    places: np.ndarray, geometry: Geometry, front_end: FrontEnd
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the times (...) in s of a layer's places (..., 2), and their bands (..., 2) in Hz.
 
-    `cells` (..., 2) are rows and columns of log-mel excerpts.
+    A place is at the middle of its frame, and as high as it is far from the next one.
     """
+    cells = geometry.cells(places)
     middle = 0.0 if front_end.centred else front_end.frame_length / 2
     seconds = (cells[..., 1] * front_end.hop_length + middle) / front_end.sample_rate
     peaks = mel_frequencies(front_end)[1:-1]
-    return seconds, np.interp(cells[..., 0], np.arange(len(peaks)), peaks)
+    ends = cells[..., :1] + np.array([-0.5, 0.5]) * geometry.down.stride
+    return seconds, np.interp(ends, np.arange(len(peaks)), peaks)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from ganexplain.attribution.methods.grad_cam import convolutions
 from ganexplain.config import TrainExplainerConfig
-from ganexplain.corpora.splits import Split, batch_rows
+from ganexplain.corpora.splits import batch_rows
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.explainers.cgan.teachers import output_kind
 from ganexplain.explainers.parts.filter_loss import filter_loss, sharpen_maps
@@ -164,14 +164,15 @@ class PartsTraining:
             for ours, theirs in zip(made, targets, strict=True)
         ]
         error = torch.stack(errors).sum()
-        filters = self.filter_loss(encoding, targets, step)
         loss = error - config.share_weight * self.explainer.share.log()
-        loss = loss + config.filter_weight * filters
+        losses = {"loss": loss, "reconstruction": error}
+        if config.filter_weight:
+            losses["filter"] = self.filter_loss(encoding, targets, step)
+            losses["loss"] = loss = loss + config.filter_weight * losses["filter"]
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(self.explainer.parameters())
         self.optimiser.step()
-        losses = {"loss": loss, "reconstruction": error, "filter": filters}
         return {name: finite_value(value, step) for name, value in losses.items()}
 
     @torch.no_grad()
@@ -233,7 +234,7 @@ def _known_events(task: Task) -> KnownEvents | None:
     """The events of `--events`; UsageError where they have no meaning, BadFile if unreadable."""
     if not task.config.events:
         return None
-    if not isinstance(task.train, Split):
+    if task.networks[0].front_end.values_per_nat is None:  # no bands in Hz
         raise UsageError("--events: names need log-mel excerpts; leave it out for this network")
     known = KnownEvents.read(Path(task.config.events))
     known.check(task.train)
