@@ -356,10 +356,11 @@ def test_instability_is_of_the_strongest_and_the_mean_over_landmarks() -> None:
     positions[:100] = 0.5
     landmarks = np.broadcast_to([[[0.5, 0.5], [0.0, 0.5]]], (500, 2, 2))
     assert location_instability(strength, positions, landmarks, 1.0) == pytest.approx([0.0])
-    lower = location_instability(strength * 0 + 1, positions[100:200], landmarks[:100], 1.0)
+    even = np.ones((100, 1))
+    lower = location_instability(even, positions[100:200], landmarks[:100], 1.0)
     # Uniform places in a unit square, from its middle: E d = 0.3826, E d^2 = 1/6.
     middle = math.sqrt(1 / 6 - 0.38260**2)
-    one = location_instability(np.ones((100, 1)), positions[100:200], landmarks[:100, :1], 1.0)
+    one = location_instability(even, positions[100:200], landmarks[:100, :1], 1.0)
     assert one == pytest.approx([middle], abs=0.02)
     assert lower[0] > one[0]  # farther from the edge's middle than from the square's
 
