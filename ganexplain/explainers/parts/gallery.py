@@ -183,8 +183,8 @@ def _filter_row(training: PartsTraining, gallery: _Gallery, number: int) -> Filt
         presence=float(arrays["presence"][number]),
         rows=rows,
         columns=columns,
-        kind=name and name.kind,
-        purity=name and name.purity,
+        kind=None if name is None else name.kind,
+        purity=None if name is None else name.purity,
     )
     if front_end := _front_end(training):
         peaks = mel_frequencies(front_end)[1:-1]
