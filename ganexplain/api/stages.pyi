@@ -615,6 +615,7 @@ def explain(
     hysteresis: bool = False,
     search: str = "grid",
     calls: int = 17,
+    guide: PathName | Sequence[PathName] = (),
     responses: PathName = "",
     features: str = "",
     precision: str = "float32",
@@ -665,10 +666,13 @@ def explain(
             network, to find what else drives the unit) or empty (none).
         hysteresis: Keep a better iterate only if |response| changes by 0.1 or more, as the authors
             do.
-        search: Search: grid (all settings), adaptive (guided by responses, at a tenth of the cost)
-            or evolution (all settings, without gradients; chosen for black boxes).
+        search: Search: grid (all settings), adaptive (guided by responses, at a tenth of the cost),
+            evolution (all settings, without gradients; chosen for black boxes) or surrogate (the
+            same by gradients of a model of the responses, with guide).
         calls: Evolution: calls of the network an iteration and example; the learning rate is a
             quarter of the first population's standard deviation.
+        guide: Surrogate: another network that hears such sounds and has gradients, classifier.pt or
+            MODEL@INPUT.toml; a sequence for several.
         responses: Path of responses.npz, or run directory of `responses`; required by search
             adaptive and objective match.
         features: Layer whose features are recorded for `select`; empty: the last hidden layer.

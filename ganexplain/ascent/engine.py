@@ -24,6 +24,7 @@ from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
 from ganexplain.ascent.projection import Level
 from ganexplain.ascent.settings import AscentSettings, Starts
+from ganexplain.ascent.surrogate import Surrogate
 from ganexplain.errors import Diverged, UsageError
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
@@ -166,11 +167,13 @@ def evaluate_all(objective: Objective, latent: Tensor, batch_size: int) -> tuple
     return torch.cat(values), torch.cat(gradients)
 
 
-Search = Ascent | Langevin | Evolution
+Search = Ascent | Langevin | Evolution | Surrogate
 
 
 def begin_search(objective: Objective, starts: Starts, settings: AscentSettings) -> Search:
     """The R searches of a prior, before their first step; arguments as for `ascend`."""
+    if settings.features:
+        return Surrogate(objective, starts, settings)
     if settings.calls:
         return Evolution(objective, starts, settings)
     if not settings.resolved_prior.samples:
@@ -205,8 +208,9 @@ def ascend(
     """
     counts = sorted(set(iterations))
     parts = []
-    for i in range(0, len(starts), settings.batch_size):
-        part = starts.rows(i, i + settings.batch_size)
+    size = len(starts) if settings.features else settings.batch_size  # one model for all
+    for i in range(0, len(starts), size):
+        part = starts.rows(i, i + size)
         parts.append(_run(begin_search(objective, part, settings), counts, advance))
     order = [counts.index(count) for count in iterations]
     return Trajectories(

@@ -19,6 +19,7 @@ from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.match import MATCH
 from ganexplain.ascent.priors import PRIORS
 from ganexplain.ascent.search_networks import SearchNetworks
+from ganexplain.ascent.surrogate import SURROGATE
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import file_hash
@@ -32,6 +33,7 @@ from ganexplain.version import __version__
 
 BATCH_SIZES = {"cpu": 48, "cuda": 512}
 HOW_ONLY = ("workers", "scheduler_file", "shard")  # settings on which the result does not depend
+BLIND = (EVOLUTION, SURROGATE)  # searches without gradients of the network
 Shard = tuple[int, int]  # i of n
 
 
@@ -69,7 +71,8 @@ class SearchTask:
         features = config.features or last_hidden_layer(explained.network)
         find_layer(explained.network, features, "--features")
         rows = 1 if adaptive else Grid.from_settings(config).rows
-        plan = make_plan(config, explained, networks.example(), rows, batch_size)
+        block = rows if config.search == SURROGATE else batch_size  # one model for all
+        plan = make_plan(config, explained, networks.example(), rows, block)
         base = _base_meta(config, plan.targets[0], explained, features)
         metas, aims = {}, {}
         for target in plan.targets:
@@ -81,7 +84,7 @@ class SearchTask:
             metas[target] = meta
         own = {part.target: None for part in shard_parts(plan.all_parts(), shard)}
         starts = networks.starts(config.seed, config.examples)
-        if config.search != EVOLUTION:
+        if config.search not in BLIND:
             warnings += check_units(own, explained, networks.generator, starts, batch_size)
         fixed_outputs = FixedOutputs.measure(networks) if config.beyond else None
         if fixed_outputs:
@@ -95,29 +98,36 @@ class SearchTask:
 
 
 def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[ExplainConfig, list[str]]:
-    """The settings, with `--search evolution` for a black box, and notes.
+    """The settings, with a search without gradients for a black box, and notes.
 
-    Raises UsageError for settings with which it does not go.
+    That search is by a surrogate where guides are named. Raises UsageError for settings with which
+    it does not go.
     """
     black_box = find_black_box(network)
     if black_box and config.search == "grid":
-        config = replace(config, search=EVOLUTION)
-    if config.search != EVOLUTION:
-        if config.calls != ExplainConfig.calls:
-            raise UsageError(f"--calls {config.calls}: goes with --search evolution; leave it out")
+        config = replace(config, search=SURROGATE if config.guide else EVOLUTION)
+    if config.search != EVOLUTION and config.calls != ExplainConfig.calls:
+        raise UsageError(f"--calls {config.calls}: goes with --search evolution; leave it out")
+    if bool(config.guide) != (config.search == SURROGATE):
+        option = "--guide" if config.guide else "--search surrogate"
+        raise UsageError(f"{option}: --guide and --search surrogate go together; give both")
+    if config.search not in BLIND:
         return config, []
-    check_evolution(config)
-    calls = Grid.from_settings(config).rows * max(config.iterations) * config.calls
+    check_blind(config)
+    each = config.calls if config.search == EVOLUTION else 1
+    calls = Grid.from_settings(config).rows * max(config.iterations) * each
     chosen = f"{black_box.name} is a black box: " if black_box else ""
-    return config, [f"{chosen}--search evolution, {calls:,} calls of the network for each unit"]
+    return config, [
+        f"{chosen}--search {config.search}, {calls:,} calls of the network for each unit"
+    ]
 
 
-def check_evolution(config: ExplainConfig) -> None:
-    """Raise UsageError for settings that need gradients or have no effect."""
+def check_blind(config: ExplainConfig) -> None:
+    """Raise UsageError for settings that need gradients or have no effect without them."""
     if config.hysteresis:
         raise UsageError(
-            "--hysteresis: is about the iterates of --search grid, and --search evolution has "
-            "populations; leave it out"
+            f"--hysteresis: is about the iterates of --search grid, not of {config.search}; leave "
+            "it out"
         )
     for option, given in (
         (f"--prior {config.prior}", PRIORS[config.prior].samples),
@@ -126,7 +136,8 @@ def check_evolution(config: ExplainConfig) -> None:
     ):
         if given:
             raise UsageError(
-                f"{option}: needs gradients, which --search evolution does without; leave it out"
+                f"{option}: needs gradients, which --search {config.search} does without; leave it "
+                "out"
             )
 
 

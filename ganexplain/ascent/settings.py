@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,8 @@ class AscentSettings:
     `direction` is `max` or `min`. At most `batch_size` rows are computed at once on `device`.
     `prior` is a name in `PRIORS` or a prior. With `hysteresis` iterates are kept by the authors'
     rule (method, section 4). With `calls` the search does without gradients, with so many calls of
-    the objective an iteration and row (`evolution.py`).
+    the objective an iteration and row (`evolution.py`). With `features`, from latents (B, Z) to
+    (B, D), it has only the gradients of a model of the responses on these (`surrogate.py`).
     """
 
     direction: str = "max"
@@ -29,6 +31,7 @@ class AscentSettings:
     prior: str | Prior = "l2"
     hysteresis: bool = False
     calls: int = 0
+    features: Callable[[Tensor], Tensor] | None = None
 
     @property
     def sign(self) -> float:

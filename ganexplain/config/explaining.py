@@ -77,8 +77,9 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
         "Keep a better iterate only if |response| changes by 0.1 or more, as the authors do.", False
     )
     search: str = setting(
-        "Search: grid (all settings), adaptive (guided by --responses, at a tenth of the cost) or "
-        "evolution (all settings, without gradients; chosen for black boxes).",
+        "Search: grid (all settings), adaptive (guided by --responses, at a tenth of the cost), "
+        "evolution (all settings, without gradients; chosen for black boxes) or surrogate (the "
+        "same by gradients of a model of the responses, with --guide).",
         "grid",
     )
     calls: int = setting(
@@ -87,6 +88,12 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
         17,
         5,
         1025,
+    )
+    guide: tuple[str, ...] = setting(
+        "Surrogate: another network that hears such sounds and has gradients, classifier.pt or "
+        "MODEL@INPUT.toml; repeat for several.",
+        (),
+        reads=True,
     )
     responses: str = setting(
         "Path of responses.npz, or run directory of `responses`; required by --search adaptive and "

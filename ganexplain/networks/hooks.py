@@ -273,7 +273,7 @@ def last_hidden_layer(network: nn.Module) -> str:
 
     Raises UsageError if the network has no hidden layer with weights.
     """
-    weighted = [name for name, layer in named_layers(network).items() if _is_weighted(layer)]
+    weighted = [name for name, layer in named_layers(network).items() if is_weighted(layer)]
     if len(weighted) < 2 and isinstance(network, NetworkAdapter):
         return OUTPUT
     if len(weighted) < 2:
@@ -281,7 +281,8 @@ def last_hidden_layer(network: nn.Module) -> str:
     return weighted[-2]
 
 
-def _is_weighted(layer: LayerOutput) -> bool:
+def is_weighted(layer: LayerOutput) -> bool:
+    """Whether a layer multiplies by weights of its own, and is no part of another's output."""
     multiplies = layer.work is None or layer.work.multiplies
     return multiplies and not layer.part and has_weights(layer.module)
 

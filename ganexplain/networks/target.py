@@ -167,6 +167,14 @@ class TargetNetwork:
         return self.names.class_of(unit, self.outputs)
 
 
+def named_source(text: str) -> NetworkSource:
+    """The source that a text names: `classifier.pt` or MODEL@INPUT.toml."""
+    model, _, described = text.rpartition("@")
+    if model and described.endswith(".toml"):
+        return NetworkSource(model=model, input=described)
+    return NetworkSource(text)
+
+
 def load_target(
     source: NetworkSource, generator_output: Input | None, device: torch.device
 ) -> TargetNetwork:

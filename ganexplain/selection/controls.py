@@ -16,12 +16,14 @@ from ganexplain.ascent.beyond import FixedOutputs, search_response
 from ganexplain.ascent.candidate import Target
 from ganexplain.ascent.engine import Objective, ascend, begin_search, start_latents
 from ganexplain.ascent.evolution import EVOLUTION
+from ganexplain.ascent.guides import guide_features
 from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.match import MATCH
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.responses import batch_responses, batches
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
+from ganexplain.ascent.surrogate import SURROGATE
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig, ValidateConfig
 from ganexplain.errors import Diverged, GanexplainError, UsageError
@@ -242,7 +244,11 @@ class Controls:
         meta, device = self.meta, self.networks.device
         known = meta_fields(self.explanations.path, meta.settings)
         calls = known.integer("calls") if meta.search == EVOLUTION else 0
-        return AscentSettings(meta.direction, BATCH, device, meta.prior, meta.hysteresis, calls)
+        guides = known.texts("guide") if meta.search == SURROGATE else ()
+        features = guide_features(guides, self.networks)
+        return AscentSettings(
+            meta.direction, BATCH, device, meta.prior, meta.hysteresis, calls, features
+        )
 
     def _start_progress(
         self, progress: Progress, name: str, count: int, at_most: bool = False

@@ -16,8 +16,8 @@ from ganexplain.errors import UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.hooks import last_hidden_layer, layer_response
-from ganexplain.networks.target import NetworkSource, load_target
-from ganexplain.selection.judges import judge_source, network_names
+from ganexplain.networks.target import NetworkSource, load_target, named_source
+from ganexplain.selection.judges import network_names
 
 BATCH = 64
 DESCRIPTORS = "descriptors"  # the encoder without a network
@@ -59,7 +59,7 @@ def load_encoders(
 def _network_encoder(
     text: str, name: str, explained: tuple[Path, Input], device: torch.device
 ) -> Encoder:
-    source, (path, kind) = judge_source(text), explained
+    source, (path, kind) = named_source(text), explained
     try:
         found = load_target(source, kind, device)
         if source.classifier:

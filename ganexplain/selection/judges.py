@@ -20,7 +20,7 @@ from ganexplain.metrics.detection import auroc
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.names import is_factory
 from ganexplain.networks.loaders.pretrained import completed_specification
-from ganexplain.networks.target import NetworkSource, adapt_network
+from ganexplain.networks.target import adapt_network, named_source
 
 BATCH = 50
 
@@ -37,7 +37,7 @@ class Judge:
         self, text: str, name: str, explained: tuple[Path, Input], device: torch.device
     ) -> None:
         self.text, self.name, self.device, self.generator_output = text, name, device, explained[1]
-        self.source = judge_source(text)
+        self.source = named_source(text)
         self.network: nn.Module
         self.decide: Callable[[Tensor], np.ndarray]
         self.corpora: tuple[str, ...] = ()  # that it was trained on, where its file contains them
@@ -146,14 +146,6 @@ class Verdict:
         return auroc(response, votes) if 0 < votes.mean() < 1 else None
 
 
-def judge_source(text: str) -> NetworkSource:
-    """Return the source of the network that a value of `--judge` names."""
-    model, _, described = text.rpartition("@")
-    if model and described.endswith(".toml"):
-        return NetworkSource(model=model, input=described)
-    return NetworkSource(text)
-
-
 def load_judges(
     texts: Sequence[str], explained: tuple[Path, Input], device: torch.device
 ) -> list[Judge]:
@@ -170,7 +162,7 @@ def network_names(texts: Sequence[str]) -> list[str]:
     """A unique name for each of several networks, which values of `--judge` name."""
     names: list[str] = []
     for text in texts:
-        name = _short_name(judge_source(text).name)
+        name = _short_name(named_source(text).name)
         numbered = (f"{name}-{k}" for k in range(2, len(texts) + 2))
         names.append(next(n for n in (name, *numbered) if n not in names))
     return names

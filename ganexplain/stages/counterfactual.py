@@ -30,6 +30,7 @@ from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import JsonObject
 from ganexplain.files.names import LONGEST, distinct_names, shorten_name
 from ganexplain.networks.decisions import AUTO
+from ganexplain.networks.target import named_source
 from ganexplain.report.changed_excerpts import ChangeWriter
 from ganexplain.report.counterfactuals import remarks
 from ganexplain.report.edited_excerpts import EditWriter
@@ -39,7 +40,7 @@ from ganexplain.runs.parts import remove_parts
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.tasks import Advance
 from ganexplain.runs.workers import Workers
-from ganexplain.selection.judges import judge_source, network_names
+from ganexplain.selection.judges import network_names
 from ganexplain.version import __version__
 
 RECORDING, GAN = "recording", "gan"
@@ -113,7 +114,7 @@ def _results(entries: Sequence[ChangedExcerpt | EditedExcerpt]) -> JsonObject:
 def _open_task(config: CounterfactualConfig) -> EditTask | CounterfactualTask:
     if config.on == GAN:
         return CounterfactualTask.open(config)
-    judges = map(judge_source, config.judge)
+    judges = map(named_source, config.judge)
     return EditTask.open(config, dict(zip(network_names(config.judge), judges, strict=True)))
 
 

@@ -30,12 +30,12 @@ from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, check_aim, search_budget
 from ganexplain.ascent.beyond import BEYOND
 from ganexplain.ascent.blocks import BlockSearch
-from ganexplain.ascent.evolution import EVOLUTION
+from ganexplain.ascent.guides import guide_files
 from ganexplain.ascent.match import MATCH, OBJECTIVES
 from ganexplain.ascent.mixture_prior import with_mixtures
 from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import SearchTask, shard_parts
+from ganexplain.ascent.search_task import BLIND, SearchTask, shard_parts
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import JsonObject, write_json
@@ -48,7 +48,7 @@ from ganexplain.runs.precision import SEARCH_PRECISIONS
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import DividedWork, Workers
 
-SEARCHES = ("grid", "adaptive", EVOLUTION)
+SEARCHES = ("grid", "adaptive", *BLIND)
 LARGEST_SEED = 2**32  # of NumPy's legacy generator
 WORTH_PROCESSES = 10_000  # example-iterations (a minute) from which several processes are faster
 
@@ -115,6 +115,8 @@ def _with_inputs(task: SearchTask, run: RunDirectory) -> SearchTask:
     config = task.config
     for name, path in NetworkSource.from_settings(config).files().items():
         run.used(name, path)
+    for k, path in enumerate(guide_files(config.guide), 1):
+        run.used(f"guide {k}", path)
     task = task.with_gan(run.used("gan", Path(config.gan)))
     for target in task.aims:
         path = given_path(Path(config.responses), target)

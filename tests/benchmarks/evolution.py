@@ -1,9 +1,12 @@
 """How near does a search without gradients come to one with them, by calls of the network?
 
     python tests/benchmarks/evolution.py --examples 6 --iterations 15 --iterations 60
+    python tests/benchmarks/evolution.py --examples 50 --guide sample_data/pretrained/judge.pt \
+        --learning-rate 0.25 --gradient-rate 0.1 --iterations 25 --iterations 100
 
 The shipped classifier and GAN: the mean response of the examples that are kept, by gradients and by
-`--search evolution`, whose share is of what the gradients reach above the starts.
+`--search evolution`, or with guides by `--search surrogate`, whose share is of what the gradients
+reach above the starts.
 """
 
 from __future__ import annotations
@@ -16,7 +19,8 @@ import numpy as np
 import torch
 
 from ganexplain.ascent.engine import Objective, Trajectories, ascend, start_latents
-from ganexplain.ascent.search_networks import fast_networks
+from ganexplain.ascent.guides import guide_features
+from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
@@ -33,6 +37,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--unit", default="fc9:0")
     parser.add_argument("--examples", type=int, default=6)
     parser.add_argument("--learning-rate", type=float, default=0.1)
+    parser.add_argument("--gradient-rate", type=float, help="default: --learning-rate")
+    parser.add_argument("--guide", action="append", default=[])
     parser.add_argument("--prior-weight", type=float, default=0.01)
     parser.add_argument("--gradient-iterations", type=int, default=200)
     parser.add_argument("--iterations", type=int, action="append")
@@ -41,15 +47,23 @@ def parsed() -> argparse.Namespace:
 
 
 def search(
-    objective: Objective, options: argparse.Namespace, iterations: list[int], calls: int
-) -> tuple[Trajectories, float]:
+    objective: Objective, options: argparse.Namespace, rate: float, counts: list[int],
+    settings: AscentSettings,
+) -> tuple[Trajectories, float]:  # fmt: skip
     """The result at iteration counts, and the seconds of this process."""
     numbers = np.arange(options.examples)
     latent = start_latents(0, options.examples, LATENT_SIZE)
-    starts = Starts(latent, options.learning_rate, options.prior_weight, numbers)
+    starts = Starts(latent, rate, options.prior_weight, numbers)
     began = time.process_time()
-    found = ascend(objective, starts, iterations, AscentSettings(calls=calls))
+    found = ascend(objective, starts, counts, settings)
     return found, time.process_time() - began
+
+
+def blind_settings(options: argparse.Namespace, networks: SearchNetworks) -> list[AscentSettings]:
+    """The settings of the searches that do without gradients of the network."""
+    if options.guide:
+        return [AscentSettings(features=guide_features(options.guide, networks))]
+    return [AscentSettings(calls=calls) for calls in options.calls or [17]]
 
 
 def main() -> None:
@@ -57,26 +71,28 @@ def main() -> None:
     asked = Unit.parse(options.unit)
     source = NetworkSource(classifier=str(PRETRAINED / "classifier.pt"))
     generator, _ = load_generator(PRETRAINED / "gan.pt", CPU)
-    network = load_target(source, None, CPU).network
-    fast, explained = fast_networks(generator, network, [asked.layer], CPU)
+    networks = SearchNetworks(load_target(source, None, CPU), generator, CPU)
+    fast, explained = networks.fast([asked.layer])
     with unit_response(explained, asked) as respond:
 
         def objective(latent: torch.Tensor) -> torch.Tensor:
             return respond(fast(latent))
 
-        found, seconds = search(objective, options, [options.gradient_iterations], 0)
+        rate, last = options.gradient_rate or options.learning_rate, options.gradient_iterations
+        found, seconds = search(objective, options, rate, [last], AscentSettings())
         first, best = float(found.response_trace[:, 0].mean()), float(found.response.mean())
-        norm, count = np.linalg.norm(found.latent, axis=2).mean(), options.gradient_iterations
+        norm = np.linalg.norm(found.latent, axis=2).mean()
         print(f"start {first:.2f}; gradients {best:.2f}, norm {norm:.1f}", end="")
-        print(f", after {count} iterations in {seconds:.0f} s", flush=True)
-        for calls in options.calls or [17]:
-            counts = sorted(options.iterations or [15, 60])
-            found, seconds = search(objective, options, counts, calls)
+        print(f", after {last} iterations in {seconds:.0f} s", flush=True)
+        for settings in blind_settings(options, networks):
+            counts, calls = sorted(options.iterations or [15, 60]), settings.calls or 1
+            found, seconds = search(objective, options, options.learning_rate, counts, settings)
             for count, response, latent in zip(counts, found.response, found.latent, strict=True):
                 share = (response.mean() - first) / (best - first)
                 norm = np.linalg.norm(latent, axis=1).mean()
                 print(f"{calls} x {count} = {calls * count:,} calls an example: ", end="")
                 print(f"{response.mean():.2f}, {100 * share:.0f} %, norm {norm:.1f}", flush=True)
+            print(f"in {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -34,11 +34,10 @@ from ganexplain.gans.checkpoint import load_gan
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import EXCERPTS, Validation
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.target import load_target
+from ganexplain.networks.target import load_target, named_source
 from ganexplain.report.pictures.sample_sheet import sample_sheet
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.runs.progress import NullProgress
-from ganexplain.selection.judges import judge_source
 
 PRETRAINED = Path("sample_data/pretrained")
 CPU = torch.device("cpu")
@@ -103,7 +102,7 @@ def main() -> None:
         for name in ("train", "test")
     )
     teacher = load_classifier(arguments.features_of, CPU).network
-    judge = load_target(judge_source(arguments.judge), FrontEnd(), CPU).network
+    judge = load_target(named_source(arguments.judge), FrontEnd(), CPU).network
     validation = Validation(0, train, test, CPU, judge)
     texture = validation.texture(validation.excerpts(train, EXCERPTS))
     apart = validation.apart_from_held_out(validation.training)
