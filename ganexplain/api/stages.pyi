@@ -361,7 +361,8 @@ def counterfactual(
         prior_weight: GAN: weight of the prior; not used by sphere.
         learning_rate: GAN: learning rate (Adam).
         iterations: Maximum number of steps to reach the other side.
-        refine_steps: GAN: number of steps that refine the encoder's latent.
+        refine_steps: GAN: number of steps that refine the encoder's latent, and of steps that add
+            what it misses.
         griffin_lim_iterations: GAN: number of iterations of the phase reconstruction (Griffin-Lim).
         seed: Seed of the initial phases, of the samples for a median and of edits elsewhere.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.boundary import DecisionBoundary, Trials
-from ganexplain.ascent.counterfactual import cross_boundary, refine_latent
+from ganexplain.ascent.counterfactual import cross_boundary, refine_detail, refine_latent
 from ganexplain.ascent.priors import NEAR
 from ganexplain.audio.difference import level_change_db
 from ganexplain.audio.filtering import filter_by_change
@@ -19,7 +19,8 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt, parse_start
 from ganexplain.gans.checkpoint import load_gan
-from ganexplain.gans.networks import AnyEncoder, AnyGenerator
+from ganexplain.gans.dcgan import Generator
+from ganexplain.gans.networks import AnyEncoder
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd, require_log_mel
 from ganexplain.inputs.specification import check_same_front_end
@@ -38,7 +39,7 @@ class CounterfactualTask:
     source: NetworkSource
     explained: TargetNetwork
     front_end: FrontEnd
-    generator: AnyGenerator
+    generator: Generator
     encoder: AnyEncoder
     starts: Sequence[StartExcerpt]
 
@@ -55,6 +56,7 @@ class CounterfactualTask:
             generator_output,
             f"{gan}: generates {generator_output.plural}, not recordings; name a GAN of log-mel",
         )
+        assert isinstance(generator, Generator)  # as of all that generate log-mel
         opened = cls(config, source, explained, front_end, generator, encoder, ())
         return replace(opened, starts=[opened.read(text) for text in config.start_from])
 
@@ -94,27 +96,26 @@ class ExcerptChanger:
         self.device = task.generator.mean.device
 
     def change(self, start: StartExcerpt, advance: Callable[[int], None]) -> ExcerptChange:
-        """Return log-mel (F, T), response and margin of each state, and both latents (Z,).
+        """Return log-mel (F, T), response and margin of each state, latents (Z,) and the detail.
 
         `advance` is called with the number of steps done.
         """
-        config, generator, margin = self.config, self.generator, self.divided.margin
+        margin, generator = self.divided.margin, self.generator
         mel = self._to_log_mel(start.sound)
+        redrawn, detail = self._redraw(mel, advance)
+        added = torch.from_numpy(detail).to(self.device)
+
+        def draw(latent: Tensor) -> Tensor:
+            return generator.draw(generator.sketch(latent) + added)
+
         with torch.no_grad():
-            encoded = self.encoder(mel[None])[0][0].cpu().numpy()
             upwards = float(margin(mel[None])) <= 0
-        # Near a latent that the generator does not know, nothing it draws would mean much.
-        prior = "shell" if config.prior == NEAR else config.prior
-        redrawn = refine_latent(
-            encoded, mel, generator, generator.deviation, margin, prior, config.refine_steps,
-            lambda steps, _: advance(steps),
-        )  # fmt: skip
         crossed = cross_boundary(
-            redrawn, lambda z: margin(generator(z)), upwards, config, self.device, advance
+            redrawn, lambda z: margin(draw(z)), upwards, self.config, self.device, advance
         )
         latents = torch.from_numpy(np.stack([redrawn, crossed.latent])).to(self.device)
         with torch.no_grad():
-            generated = [generator(latent[None])[0] for latent in latents]
+            generated = draw(latents)
         shown = dict(zip(STATES, [mel, *generated], strict=True))
         retouched = self._change_recording(start, *(m.cpu().numpy() for m in generated))
         shown[RETOUCHED] = self._to_log_mel(retouched)
@@ -125,6 +126,7 @@ class ExcerptChanger:
             "no_gradient": np.array(crossed.no_gradient),
             "reconstruction_latent": redrawn,
             "counterfactual_latent": crossed.latent,
+            "detail": detail,
         }
         for state, excerpt in shown.items():
             found[f"{state}_mel"] = excerpt.cpu().numpy()
@@ -132,6 +134,22 @@ class ExcerptChanger:
                 found[f"{state}_response"] = self.divided.response(excerpt[None])[0].cpu().numpy()
                 found[f"{state}_margin"] = margin(excerpt[None])[0].cpu().numpy()
         return ExcerptChange(found, retouched)
+
+    def _redraw(self, mel: Tensor, advance: Callable[[int], None]) -> tuple[np.ndarray, np.ndarray]:
+        """The latent (Z,) and the detail (C, H, W) that reconstruct an excerpt (F, T)."""
+        config, generator = self.config, self.generator
+        with torch.no_grad():
+            encoded = self.encoder(mel[None])[0][0].cpu().numpy()
+        # Near a latent that the generator does not know, nothing it draws would mean much.
+        prior = "shell" if config.prior == NEAR else config.prior
+        latent = refine_latent(
+            encoded, mel, generator, generator.deviation, self.divided.margin, prior,
+            config.refine_steps, lambda steps, _: advance(steps),
+        )  # fmt: skip
+        detail = refine_detail(
+            latent, mel, generator, config.refine_steps, lambda steps, _: advance(steps)
+        )
+        return latent, detail
 
     def _to_log_mel(self, sound: np.ndarray) -> Tensor:
         """Log-mel (F, T) of a waveform."""

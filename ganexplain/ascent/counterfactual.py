@@ -1,6 +1,7 @@
 """Finds the latent of a real excerpt, and moves it until the network's decision changes.
 
-The encoder's guess is refined until the generator reconstructs the excerpt; then the latent is
+The encoder's guess is refined until the generator reconstructs the excerpt as well as it can. What
+is missing is added to its sketch, a map within the generator, and stays there. Then the latent is
 moved across the decision boundary, no further from its start than necessary.
 """
 
@@ -17,8 +18,10 @@ from ganexplain.ascent.engine import Ascent, Objective, ascend
 from ganexplain.ascent.priors import NEAR, near
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.config import CounterfactualConfig
+from ganexplain.gans.dcgan import Generator
 
 REFINING_RATE, REFINING_WEIGHT = 0.05, 1e-3
+DETAIL_WEIGHT = 1e-5  # of the square of what is added to a sketch
 # Weight of the squared difference of margins relative to the mean square of standardised values.
 # The reconstruction is hardly worse, but without it many are on the other side of the boundary.
 MARGIN_WEIGHT = 3e-3
@@ -70,6 +73,37 @@ def refine_latent(
     )
     latent: np.ndarray = found.latent[0, 0]
     return latent
+
+
+def refine_detail(
+    latent: np.ndarray,
+    mel: Tensor,
+    generator: Generator,
+    steps: int,
+    advance: Callable[[int, float], None] = lambda units, response: None,
+) -> np.ndarray:
+    """What to add to the sketch of a latent (Z,) to best reconstruct an excerpt (F, T): (C, H, W).
+
+    It minimises the squares of log-mel over the generator's deviation of each band, with a small
+    weight of its own squares, so that the sketch stays near that of the latent (out-of-range
+    inversion, Kang et al. 2021).
+    """
+    with torch.no_grad():
+        sketch = generator.sketch(torch.from_numpy(latent[None]).to(mel.device))
+
+    def likeness(detail: Tensor) -> Tensor:
+        drawn = generator.draw(sketch + detail.view(-1, *sketch.shape[1:]))
+        return -((drawn - mel) / generator.scale).square().mean(dim=(1, 2))
+
+    found = ascend(
+        likeness,
+        Starts(np.zeros((1, sketch.numel()), np.float32), REFINING_RATE, DETAIL_WEIGHT),
+        (steps,),
+        AscentSettings(batch_size=1, device=mel.device),
+        advance,
+    )
+    detail: np.ndarray = found.latent[0, 0].reshape(sketch.shape[1:])
+    return detail
 
 
 def cross_boundary(

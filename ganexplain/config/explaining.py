@@ -175,7 +175,12 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
     prior_weight: float = setting("GAN: weight of the prior; not used by sphere.", 0.1, 0)
     learning_rate: float = setting("GAN: learning rate (Adam).", 0.02, 0)
     iterations: int = setting("Maximum number of steps to reach the other side.", 200, 1)
-    refine_steps: int = setting("GAN: number of steps that refine the encoder's latent.", 300, 1)
+    refine_steps: int = setting(
+        "GAN: number of steps that refine the encoder's latent, and of steps that add what it "
+        "misses.",
+        300,
+        1,
+    )
     griffin_lim_iterations: int = setting(
         "GAN: number of iterations of the phase reconstruction (Griffin-Lim).", 100, 1
     )

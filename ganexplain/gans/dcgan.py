@@ -19,6 +19,7 @@ LATENT_SIZE = 128
 CHANNELS = 128  # of the first layer: the authors' small model; their big one has 512
 BANDS, FRAMES = 80, 115  # of the paper's excerpts
 MIN_BLOCKS = 4  # these halve the channels, further blocks keep them
+SKETCH_BLOCKS = 2  # of the generator; what no latent redraws of an excerpt is added behind them
 LEAST_SIDE, LARGEST_SIDE = 4, 16  # of the smallest map
 
 
@@ -125,14 +126,26 @@ class Generator(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Return log-mel (B, F, T) for latent vectors (B, Z)."""
+        return self.draw(self.sketch(latent))
+
+    def sketch(self, latent: Tensor) -> Tensor:
+        """Return maps (B, C, ...) behind the first `SKETCH_BLOCKS` blocks for latents (B, Z)."""
         x = self.fc(latent).view(-1, self.channels, *self.plan.base_size)
         x = functional.leaky_relu(self.norms[0](x), SLOPE)
-        for up, norm in zip(self.ups, self.norms[1:], strict=True):
-            x = functional.leaky_relu(norm(up(x)), SLOPE)
-        x = self._crop(self.out(x))
+        return self._blocks(x, 0, SKETCH_BLOCKS)
+
+    def draw(self, sketch: Tensor) -> Tensor:
+        """Return log-mel (B, F, T) for maps (B, C, ...) as those of `sketch`."""
+        x = self._crop(self.out(self._blocks(sketch, SKETCH_BLOCKS, len(self.ups))))
         x = x * self.scale + broadcast_to_shape(self.mean, self.plan.shape)
         low, high = self.bounds
         return x.clamp_min(low) if high is None else x.clamp(low, high)
+
+    def _blocks(self, x: Tensor, first: int, last: int) -> Tensor:
+        """Pass maps through the blocks from `first` to before `last`."""
+        for up, norm in zip(self.ups[first:last], self.norms[1 + first : 1 + last], strict=True):
+            x = functional.leaky_relu(norm(up(x)), SLOPE)
+        return x
 
     @property
     def scale(self) -> Tensor:

@@ -71,7 +71,8 @@ def _change_lines(entry: ChangedExcerpt) -> list[str]:
     responses, sides, change = entry.responses, entry.sides, entry.change
     ranges = ", ".join(f"{name} {by:+.1f}" for name, by in change.ranges_db.items())
     return [
-        f"{sides.original} {responses.original:.2f}, redrawn {responses.reconstruction:.2f}, "
+        f"{sides.original} {responses.original:.2f}, redrawn {responses.reconstruction:.2f} "
+        f"({entry.reconstruction_off_db:.1f} dB off), "
         f"{sides.counterfactual} {responses.counterfactual:.2f} "
         + _way(entry.iterations, "iterations"),
         f"latent moved {entry.moved:.2f}: {ranges} dB",

@@ -202,7 +202,7 @@ def _change_all(
 ) -> Sequence[Changed]:
     """Change each excerpt; GanexplainError where none has a gradient, and nothing is kept."""
     task, config = opened.task, opened.task.config
-    steps = config.iterations + (config.refine_steps if config.on == GAN else 0)
+    steps = config.iterations + (2 * config.refine_steps if config.on == GAN else 0)
     names = _file_names(task.starts)
     parts = [
         StartPart(number, steps, start.text, name)

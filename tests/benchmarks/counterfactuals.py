@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ganexplain.ascent.changed_excerpts import STATES
 from ganexplain.ascent.edit import LIMITS_DB
 from ganexplain.audio.difference import level_change_db
 from ganexplain.audio.io import load_mono
@@ -29,6 +30,7 @@ from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import decision_margin
 from ganexplain.files.arrays import read_arrays
+from ganexplain.gans.checkpoint import load_gan
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.report.edited_excerpts import CHANGED_DB
 
@@ -51,7 +53,7 @@ def main() -> None:
         entries = json.loads((asked.run / "run.json").read_text())["results"]["excerpts"]
         rows = of_recordings(arrays, entries, opened)
     else:
-        rows = of_reconstructions(arrays, opened)
+        rows = of_reconstructions(arrays, Path(meta["gan"]), opened)
     print("| | |\n|---|---|")
     for name, value in rows:
         print(f"| {name} | {value} |")
@@ -138,22 +140,35 @@ def read_mel(path: Path) -> np.ndarray:
 # --- reconstructions --------------------------------------------------------------------------
 
 
-def of_reconstructions(arrays: Mapping[str, np.ndarray], opened: Mapping[str, Classifier]) -> Rows:
+def of_reconstructions(
+    arrays: Mapping[str, np.ndarray], gan: Path, opened: Mapping[str, Classifier]
+) -> Rows:
     """Figures of a run of `--on gan`."""
     up = arrays["original_margin"] > 0
     redrawn = (arrays["reconstruction_margin"] > 0) != up
     across = (arrays["counterfactual_margin"] > 0) != up
     made = across & ~redrawn  # by moving the latent
     way = arrays["counterfactual_latent"] - arrays["reconstruction_latent"]
-    unit = FRONT_END.decibels_per_unit
-    off = arrays["reconstruction_mel"] - arrays["original_mel"]
+    generator, encoder, _ = load_gan(gan, torch.device("cpu"))
+    original = torch.from_numpy(arrays["original_mel"])
+    redrawing = off_db(torch.from_numpy(arrays["reconstruction_mel"]), original)
+    with torch.no_grad():
+        plain = off_db(generator(torch.from_numpy(arrays["reconstruction_latent"])), original)
+        ranges = [
+            off_db(generator(encoder(mel)[0]), mel)
+            for mel in (torch.from_numpy(arrays[f"{state}_mel"]) for state in STATES[1:])
+        ]
     rows = [
         ("redrawn on the other side already", f"{redrawn.sum()} of {len(up)}"),
         ("moved to the other side", f"{made.sum()} of {(~redrawn).sum()}"),
         ("first iteration there, median", f"{np.median(arrays['iterations'][made]):g}"),
         ("latent moved, median", f"{np.median(np.linalg.norm(way, axis=1)[made]):.2f}"),
-        ("redrawing off, median", f"{unit * np.median(np.sqrt((off**2).mean((1, 2)))):.1f} dB"),
-    ]
+        ("redrawing off, median and largest",
+         f"{np.median(redrawing):.1f} dB, {redrawing.max():.1f} dB"),
+        ("by the latent alone", f"{np.median(plain):.1f} dB, {plain.max():.1f} dB"),
+        ("off the GAN's range, mean, redrawing and counterfactual",
+         f"{ranges[0].mean():.1f} dB, {ranges[1].mean():.1f} dB"),
+    ]  # fmt: skip
     first, *others = opened
     rows += shares(first, lambda state: arrays[f"{state}_margin"], up, made)
     for name in others:
@@ -166,9 +181,17 @@ def of_reconstructions(arrays: Mapping[str, np.ndarray], opened: Mapping[str, Cl
     return rows
 
 
+def off_db(mel: torch.Tensor, other: torch.Tensor) -> np.ndarray:
+    """Root mean square difference (N,) of log-mel excerpts (N, F, T)."""
+    return FRONT_END.decibels_per_unit * (mel - other).square().mean((1, 2)).sqrt().numpy()
+
+
 def shares(name: str, of: Callable[[str], np.ndarray], up: np.ndarray, made: np.ndarray) -> Rows:
     """How a network's margins move, from the redrawing, and from the recording itself."""
-    rows = []
+    first, redrawn = of("original") > 0, of("reconstruction") > 0
+    rows = [
+        (f"{name}: the same of redrawing and recording", f"{(redrawn == first).sum()} of {len(up)}")
+    ]
     for step, ends in (
         ("counterfactual", ("reconstruction", "counterfactual")),
         ("recording retouched", ("original", "retouched")),
@@ -179,6 +202,7 @@ def shares(name: str, of: Callable[[str], np.ndarray], up: np.ndarray, made: np.
         gain = np.where(up, before - after, after - before)[made]
         rows += [
             (f"{name}: margin's way, mean, {step}", f"{gain.mean():.2f}"),
+            (f"{name}: towards the other side, {step}", f"{(gain > 0).sum()} of {len(gain)}"),
             (f"{name}: changed side, {step}", f"{crossed.sum()} of {there.sum()}"),
         ]
     return rows
