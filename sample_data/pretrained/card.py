@@ -26,10 +26,10 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.gans.validation import EXCERPTS, NEIGHBOUR_SAMPLES, Validation
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.target import NetworkSource, load_target, named_source
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds, strip
 from ganexplain.runs.progress import NullProgress
-from ganexplain.selection.judges import judge_source, load_judges
+from ganexplain.selection.judges import load_judges
 
 HERE, NETWORKS = Path(__file__).parent, Path(__file__).parents[1] / "networks"
 CPU = torch.device("cpu")
@@ -93,7 +93,7 @@ def main() -> None:
     )
     judges = {name: NetworkSource(f"{HERE / name}.pt") for name in OURS}
     if arguments.ears:
-        judges = {"YAMNet": judge_source(FEATURES), **judges}
+        judges = {"YAMNet": named_source(FEATURES), **judges}
     print("| | kernel ratio | Frechet ratio | precision | recall | density | coverage |")
     print("|---|---|---|---|---|---|---|")
     for name, source in judges.items():

@@ -53,10 +53,9 @@ from ganexplain.metrics.distances import (
     nearest_distances,
 )
 from ganexplain.networks.hooks import unit_response
-from ganexplain.networks.target import load_target
+from ganexplain.networks.target import load_target, named_source
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import NullProgress
-from ganexplain.selection.judges import judge_source
 
 PRETRAINED, NETWORKS = Path("sample_data/pretrained"), Path("sample_data/networks")
 CPU = torch.device("cpu")
@@ -230,7 +229,7 @@ def main() -> None:
     named = {name: JUDGES[name] for name in asked.judge or JUDGES}
     judges = {
         name: Validation(
-            0, train, test, CPU, load_target(judge_source(text), FrontEnd(), CPU).network
+            0, train, test, CPU, load_target(named_source(text), FrontEnd(), CPU).network
         )
         for name, text in named.items()
     }
