@@ -1,13 +1,16 @@
 """What pyproject.toml cannot say: the wheel carries networks and recordings of sample_data/."""
 
 import csv
+import sys
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
+sys.path.insert(0, str(Path(__file__).parent))  # a build does not search the checkout
+from ganexplain.files.shipped import NETWORKS  # which imports nothing that is installed
+
 SAMPLE = Path("sample_data")  # relative: setuptools runs in this folder, and takes no other paths
-NETWORKS = ("classifier", "gan", "judge", "referee")
 
 
 def carried() -> list[Path]:

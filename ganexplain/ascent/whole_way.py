@@ -12,7 +12,7 @@ from ganexplain.config import RunConfig, TrainClassifierConfig, TrainGanConfig
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.splits import check_classes
 from ganexplain.errors import UsageError
-from ganexplain.files.shipped import is_shipped, shipped
+from ganexplain.files.shipped import is_shipped, shipped_network
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.runs.earlier import with_earlier
 from ganexplain.runs.progress import Progress
@@ -39,13 +39,13 @@ class Trainings:
 
 def with_shipped(config: RunConfig, corpus: AnyCorpus) -> RunConfig:
     """The settings, with shipped networks for those that are neither named nor to be trained."""
-    gan = config.gan or (str(shipped("pretrained/gan.pt")) if corpus.has_sound else "")
+    gan = config.gan or (shipped_network("gan") if corpus.has_sound else "")
     config, encoder = replace(config, gan=gan), config.encoder or ("descriptors",)
     if not (config.classifier or config.model or corpus.classes):
-        config = replace(config, classifier=str(shipped("pretrained/classifier.pt")))
+        config = replace(config, classifier=shipped_network("classifier"))
     if not is_shipped(config.classifier, "pretrained/classifier.pt"):
         return replace(config, encoder=encoder)
-    judge, referee = (str(shipped(f"pretrained/{name}.pt")) for name in ("judge", "referee"))
+    judge, referee = shipped_network("judge"), shipped_network("referee")
     return replace(
         config,
         judge=config.judge or (judge, referee),

@@ -8,6 +8,7 @@ from pathlib import Path
 from ganexplain.errors import GanexplainError
 
 PACKAGE = Path(__file__).resolve().parents[1]
+NETWORKS = ("classifier", "gan", "judge", "referee")  # in pretrained/, which the wheel carries
 # In an installed package; in a checkout, which has them once, for all its uses.
 PLACES = (PACKAGE / "sample_data", PACKAGE.parent / "sample_data")
 
@@ -26,6 +27,12 @@ def shipped(name: str) -> Path:
         f"{PLACES[0] / name}: no such file; install ganexplain from its wheel, or with "
         "`pip install -e` in a checkout"
     )
+
+
+def shipped_network(name: str) -> str:
+    """The path of one of `NETWORKS`; errors as `shipped`."""
+    assert name in NETWORKS  # others are in the checkout alone
+    return str(shipped(f"pretrained/{name}.pt"))
 
 
 def is_shipped(path: str, name: str) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ganexplain.config import DemoConfig, RunConfig
 from ganexplain.files.atomic import Document
-from ganexplain.files.shipped import shipped
+from ganexplain.files.shipped import shipped, shipped_network
 from ganexplain.runs.progress import Progress
 from ganexplain.stages.run import plan as plan_of_run
 from ganexplain.stages.run import run
@@ -57,7 +57,7 @@ def whole_run(config: DemoConfig) -> RunConfig:
     """The settings of `run` with shipped networks and recordings; errors as `demo`."""
     return RunConfig(
         corpus=(str(shipped(CORPUS)),),
-        classifier=str(shipped("pretrained/classifier.pt")),
+        classifier=shipped_network("classifier"),
         neuron="sing",
         iterations=ITERATIONS,
         device=config.device,
@@ -68,7 +68,7 @@ def whole_run(config: DemoConfig) -> RunConfig:
 
 def next_commands(out: Path) -> tuple[tuple[str, str], ...]:
     """Commands that go on from the demo in `out`."""
-    classifier = str(shipped("pretrained/classifier.pt"))
+    classifier = shipped_network("classifier")
     excerpt = f"{shipped('audio/gig_ria_country.ogg')}@10.5"
     return (
         (
