@@ -103,8 +103,9 @@ class WholeWay:
             done.append(todo.pop(0).name)
         return cls(given, config, searched, corpus, tuple(todo), tuple(done))
 
-    def measured(self) -> tuple[list[Step], Callable[[], Seconds]]:
+    def measured(self, progress: Progress) -> tuple[list[Step], Callable[[], Seconds]]:
         """The stages with their times: `measured`."""
+        progress.note("measuring how long each stage takes here ...")
         return measured(self.todo, self.config, self.searched, self.corpus)
 
 
@@ -125,7 +126,7 @@ def run(
     for note in (*notes_on(way.corpus), *(f"{name}: done before" for name in way.done)):
         progress.note(note)
     if way.todo:
-        todo, seconds = way.measured()
+        todo, seconds = way.measured(progress)
         announce(todo, seconds(), out, progress)
         if overwrite:  # by the first stage the networks and recordings have been read
             first = todo.pop(0)
@@ -146,7 +147,7 @@ def plan(config: RunConfig, out: Path, progress: Progress, resume: bool = False)
     way = WholeWay.open(config, out, progress, resume)
     lines = [f"{name}: done before" for name in way.done]
     if way.todo:
-        todo, seconds = way.measured()
+        todo, seconds = way.measured(progress)
         expected = seconds()
         lines += [line for step in todo for line in step.plan(out, expected[step.name])]
     return "\n".join(lines)

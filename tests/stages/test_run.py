@@ -137,8 +137,8 @@ def test_the_plan_of_a_finished_run_has_nothing_to_do(
 
 
 def test_what_it_does_and_how_long_is_noted_first(whole: tuple[Path, list[str]]) -> None:
-    notes = whole[1]
-    assert notes[0].startswith("5 stages")
+    measuring, *notes = whole[1]
+    assert "measuring" in measuring and notes[0].startswith("5 stages")
     lines = [line.split() for line in notes[2:7]]  # "responses 1 to 4 s finds ..."
     assert [line[0] for line in lines] == STAGES
     assert all(int(low) <= int(high) for _, low, _, high, *_ in lines)
@@ -286,7 +286,7 @@ def test_labelled_files_without_networks_train_both(
     out, progress = tmp_path / "out", NullProgress()
     alone = replace(settings, classifier="", gan="", minutes=0.01)
     run(alone, out, progress)
-    assert progress.notes[0].startswith("7 stages")
+    assert progress.notes[1].startswith("7 stages")
     assert [line.split()[0] for line in progress.notes[2:9]] == TRAININGS + STAGES
     records = {name: json.loads((out / name / "run.json").read_text()) for name in TRAININGS}
     assert [records[name]["stage"] for name in TRAININGS] == TRAININGS
