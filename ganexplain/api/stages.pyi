@@ -95,7 +95,8 @@ def train_classifier(
         mixup: Parameter x of mixup, which blends pairs of excerpts by Beta(x, x); 0: off.
         balance: Draw each class equally often, and in a class each kind of recording (column
             `kind`).
-        precision: Precision of convolutions in training: bfloat16 or float32.
+        precision: Precision of convolutions in training: bfloat16 (a CPU without AVX-512: float32
+            all the same) or float32.
         workers: Threads that prepare batches, and processes that compute features before the
             training; 0: the process of the run does both.
         scheduler_file: File that a Dask scheduler has written (scheduler_file); its workers compute

@@ -86,7 +86,9 @@ class TrainClassifierConfig(Trains):
         False,
     )
     precision: str = setting(
-        "Precision of convolutions in training: bfloat16 or float32.", "bfloat16"
+        "Precision of convolutions in training: bfloat16 (a CPU without AVX-512: float32 all the "
+        "same) or float32.",
+        "bfloat16",
     )
     workers: int = setting(
         "Threads that prepare batches, and processes that compute features before the training; "

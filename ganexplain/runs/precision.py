@@ -9,14 +9,36 @@ from typing import Any
 import torch
 
 from ganexplain.errors import check_known
+from ganexplain.runs.progress import Progress
 
 PRECISIONS = ("float32", "bfloat16")  # of training
 SEARCH_PRECISIONS = ("float32", "tfloat32", "bfloat16")
 
 
+def is_bfloat16_fast(device: torch.device) -> bool:
+    """Whether a device has instructions for bfloat16: GPUs, and CPUs with AVX-512.
+
+    On other CPUs torch has a convolution in bfloat16 that takes ten times as long as float32.
+    """
+    if device.type != "cpu":
+        return True
+    onednn = torch.backends.mkldnn.is_available()
+    return bool(onednn and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """While open, matrix products and convolutions on the device are in bfloat16 where asked."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
+    """While open, matrix products and convolutions are in bfloat16 where requested and fast."""
+    enabled = precision == "bfloat16" and is_bfloat16_fast(device)
+    return torch.autocast(device.type, torch.bfloat16, enabled=enabled)
+
+
+def note_precision(precision: str, device: torch.device, progress: Progress) -> None:
+    """Note where `autocast` computes in float32 instead of bfloat16."""
+    if precision == "bfloat16" and not is_bfloat16_fast(device):
+        progress.note(
+            "--precision bfloat16: this CPU has no instructions for it (AVX-512); it computes in "
+            "float32, which is much faster here"
+        )
 
 
 @contextmanager
