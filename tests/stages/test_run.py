@@ -287,7 +287,7 @@ def test_labelled_files_without_networks_train_both(
     alone = replace(settings, classifier="", gan="", minutes=0.01)
     run(alone, out, progress)
     assert progress.notes[1].startswith("7 stages")
-    assert [line.split()[0] for line in progress.notes[2:9]] == TRAININGS + STAGES
+    assert [line.split()[0] for line in progress.notes[3:10]] == TRAININGS + STAGES
     records = {name: json.loads((out / name / "run.json").read_text()) for name in TRAININGS}
     assert [records[name]["stage"] for name in TRAININGS] == TRAININGS
     searched = tomllib.loads((out / "explain" / "config.toml").read_text())
