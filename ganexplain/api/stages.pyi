@@ -829,7 +829,7 @@ def train_explainer(
         ema_decay: cgan: decay per step of the generator's moving average.
         targets: parts: layer to reconstruct; a sequence for several. Default: all fully connected
             layers except the last.
-        filter_weight: parts: weight of the filter loss, which has improved no measured figure; 0:
+        filter_weight: parts: weight of the filter loss, whose gain was never beyond chance; 0:
             without it.
         share_weight: parts: weight of -log p, where p is the share of the parts.
         events: parts: CSV table of known events (path, time, duration, low_hz, high_hz, kind) of

@@ -206,7 +206,7 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
         (),
     )
     filter_weight: float = setting(
-        "parts: weight of the filter loss, which has improved no measured figure; 0: without it.",
+        "parts: weight of the filter loss, whose gain was never beyond chance; 0: without it.",
         0.0,
         0,
     )
