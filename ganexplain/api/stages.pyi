@@ -67,8 +67,8 @@ def train_classifier(
     """Train a classifier on labelled recordings: OUT/classifier.pt.
 
     Presets: `best`, the defaults below; `quick`, a tenth of the updates and no augmentation;
-    `paper`, the recipe of Schlueter and Grill (2015); `detector`, a network that hears 4.9 s
-    whatever their level is, for the best predictions where there are hours of music.
+    `paper`, the recipe of Schlueter and Grill (2015); `detector`, a network that hears 4.9 s and
+    ignores their level, for the best predictions if there are hours of music.
 
     Args:
         corpus: Folders of sound files, folders in the Jamendo layout (audio, labels, filelists),
@@ -157,7 +157,7 @@ def predict(
     NAME is the name of the file without its extension; if two files share a name, the second is
     NAME-2. For pictures: OUT/predictions.csv, the class and all probabilities of each picture. A
     classifier.pt predicts every frame, a network of your own (network) one excerpt after another.
-    Files that are done are kept for resume.
+    Finished files are kept for resume.
 
     Args:
         files: Recordings, pictures, or folders of pictures.
@@ -254,8 +254,8 @@ def train_gan(
         classifier: Path of a classifier.pt whose features are used to choose the best generator.
         features_of: Path of another classifier.pt, or hf://OWNER/NAME, whose features a second
             discriminator uses.
-        start: Path of a gan.pt, or hf://OWNER/NAME, to train on, in place of autoencoder_steps;
-            empty: random weights.
+        start: Path of a gan.pt, or hf://OWNER/NAME, to train further, in place of
+            autoencoder_steps; empty: random weights.
         augment: Augment the inputs of the discriminators, for small corpora.
         channels: Channels of the generator's first layer.
         autoencoder_steps: Updates as the decoder of a variational autoencoder, before the GAN; 0:
@@ -337,8 +337,8 @@ def counterfactual(
     """Change real excerpts until the network's decision changes: OUT/counterfactual.npz, sounds.
 
     The recording itself is edited: at most a fifth of its spectrogram's cells (cells) become louder
-    or softer, and of such edits the smoothest that changes the decision is taken. With on gan a GAN
-    reconstructs each excerpt, and the latent is moved.
+    or softer. The smoothest such edit that changes the decision is used. With on gan, a GAN
+    reconstructs each excerpt, and the latent of this copy is moved.
 
     Args:
         start_from: Excerpt as FILE@SECONDS, the time at which it begins (`attribute`: its centre);
@@ -349,7 +349,7 @@ def counterfactual(
         unit: Unit: LAYER:UNIT, a layer for its first unit, or a class; a sequence for several.
             Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max
             or 17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction).
-        on: Subject of the change: recording (levels of its spectrogram) or gan (what a GAN makes of
+        on: Subject of the change: recording (levels of its spectrogram) or gan (a GAN's copy of
             it).
         cells: Recording: largest share of the spectrogram's cells that an edit changes.
         judge: Recording: another network to ask about the edit, classifier.pt or MODEL@INPUT.toml;
@@ -379,8 +379,8 @@ def counterfactual(
         trust_pickle: Load a pickled network. This runs any code that the file contains.
         trust_features: Compute the network's input by the function that input names as features.
             This runs its code.
-        gan: Path of gan.pt, or hf://OWNER/NAME. With `on recording`: an edit stays near what this
-            GAN generates; empty: that is not checked.
+        gan: Path of gan.pt, or hf://OWNER/NAME. With `on recording`, an edit must stay near what
+            this GAN generates; empty: no such check.
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
         resume: Continue an earlier run in `out`; if there is none, start one.
@@ -442,10 +442,10 @@ def false_alarms(
 ) -> FalseAlarms:
     """Find what a network takes for a class that is not there, and why: OUT/CLASS.html.
 
-    In a corpus without labels, every excerpt counts as one without the class. Where labels name the
-    class, those excerpts count that are wholly labelled as something else. The bands and times that
+    In a corpus without labels, every excerpt counts as one without the class. If labels name the
+    class, only excerpts that are wholly labelled as something else count. The bands and times that
     cause an alarm are removed from the recording, and the rest is written to a file, read and
-    passed through the network again. No gradient is needed. Recordings that are done are kept for
+    passed through the network again. No gradient is needed. Finished recordings are kept for
     resume.
 
     Args:
@@ -455,20 +455,20 @@ def false_alarms(
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).
         target: Class, or all; a sequence for several. Default: the second of two classes, otherwise
-            all; needed where a network always finds one of more classes and the corpus has no
-            labels of them.
+            all; required if the network always finds one of more than two classes and the corpus
+            has no labels of them.
         outputs: Type of the outputs of network: logits, probabilities, activations (units that are
             not classes), or auto (detected from the values).
-        level: Activations: value of a unit above which it is an alarm.
-        hop_seconds: Seconds from the start of an excerpt to that of the next; 0: one after the
-            other. What the last whole excerpt leaves of a recording is not heard.
+        level: With `outputs activations`: value of a unit above which it is an alarm.
+        hop_seconds: Seconds between the starts of successive excerpts; 0: one excerpt after
+            another. A rest of a recording that is shorter than an excerpt is not used.
         segments: Segments of which a cause consists: columns x rows (times x bands).
-        most: Number of alarms of each class that are explained, the highest scores of each
+        most: Maximum number of alarms that are explained for each class, the highest score of each
             recording first.
         generated: Number of sounds to generate for each class that has alarms or is named: mixtures
-            of excerpts without it that are taken for it.
-        edits: Search the smallest edit of the first excerpt of each group, as `counterfactual`
-            does; black boxes have none.
+            of excerpts without the class that the network takes for it.
+        edits: Find the smallest edit that ends the first alarm of each group, as `counterfactual`
+            does (not for black boxes).
         seed: Seed of all random draws.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
@@ -652,7 +652,7 @@ def explain(
         unit: Unit: LAYER:UNIT, a layer for its first unit, or a class; a sequence for several.
             Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max
             or 17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction).
-        prior_from: Recordings in place of gan, as of a corpus: their excerpts are mixed, shifted,
+        prior_from: Corpus of recordings in place of gan: excerpts of it are mixed, shifted,
             filtered and made louder or softer.
         direction: Direction: max, min or both (maximise or minimise the activation).
         learning_rate: Learning rate (Adam); a sequence for several.
@@ -664,15 +664,15 @@ def explain(
         examples: Number of examples for each setting.
         objective: Objective: response (drive the unit) or match (activations like those of the real
             excerpts of responses that drive it).
-        beyond: Values that stay as they are at the start of a search: output (the outputs of the
-            network, to find what else drives the unit) or empty (none).
+        beyond: Values that a search leaves unchanged: output (the outputs of the network, to find
+            what else drives the unit) or empty (none).
         hysteresis: Keep a better iterate only if |response| changes by 0.1 or more, as the authors
             do.
         search: Search: grid (all settings), adaptive (guided by responses, at a tenth of the cost),
             evolution (all settings, without gradients; chosen for black boxes) or surrogate (the
             same by gradients of a model of the responses, with guide).
-        calls: Evolution: calls of the network an iteration and example; the learning rate is a
-            quarter of the first population's standard deviation.
+        calls: Evolution: calls of the network for each iteration and example. The learning rate is
+            a quarter of the first population's standard deviation.
         guide: Surrogate: another network that hears such sounds and has gradients, classifier.pt or
             MODEL@INPUT.toml; a sequence for several.
         responses: Path of responses.npz, or run directory of `responses`; required by search
@@ -796,21 +796,20 @@ def train_explainer(
         network: Network to explain: a torch module (which is copied), a function from arrays (B,
             ...) to arrays, or the path of a classifier.pt or of another network (file, folder or
             factory).
-        method: Explainer to train: cgan (maps from maps, by a conditional GAN) or parts.
+        method: Explainer to train: cgan (a conditional GAN that generates maps) or parts.
         preset: Preset for all options that are not given: small or paper.
         layer: Convolution whose map is learned (cgan) or whose features become parts; empty: the
             last one.
         target: cgan: class to explain, or `predicted`.
-        teacher: cgan: maps to learn, shapley (from responses to random coalitions of squares), or
-            the exact maps of a few inputs, by occlusion (of squares) or grad-cam (of layer).
+        teacher: cgan: maps to learn: shapley (from responses to random sets of squares), or exact
+            maps of a few inputs, occlusion (of squares) or grad-cam (of layer).
         occlusion_grid: cgan, teacher shapley, occlusion: maximum number of squares along each axis.
         passes: cgan, teacher shapley: inputs passed through the classifiers in the training.
-        coalitions: cgan, teacher shapley: random coalitions of squares of each input, an even
-            number.
+        coalitions: cgan, teacher shapley: random sets of squares for each input, an even number.
         examples: cgan, teacher occlusion, grad-cam: number of training inputs with a map.
-        shuffled: cgan: networks with shuffled weights to learn from beside each classifier, so that
-            the map depends on the network and not on the input alone (teacher shapley: 0 for none,
-            else every fourth update is on one).
+        shuffled: cgan: networks with shuffled weights to learn from for each classifier, so that
+            the map does not depend on the input alone (teacher shapley: 0 for none, otherwise every
+            fourth update is on one).
         held_out: Inputs of the validation split used for evaluation.
         generator: cgan, teacher occlusion, grad-cam: generator, lsft (one map per block) or gsft
             (all maps in each block).
@@ -837,7 +836,7 @@ def train_explainer(
         top: parts: inputs kept for each filter.
         shown: parts: number of filters on the page, in order of weight.
         steps: Number of updates; 0: as many as passes allows for cgan with teacher shapley, 1500
-            with another, 400 for parts.
+            for cgan with another teacher, 400 for parts.
         batch_size: Inputs per update; 0: 8 for cgan, 32 for parts.
         learning_rate: Learning rate (Adam).
         look_every: Updates between evaluations on held-out inputs.
@@ -927,7 +926,7 @@ def select(
         top: Number of real excerpts to compare with; 0: the number of examples.
         by: Score to rank by: composite (default: mean rank by fid-response and nearest real), fid-
             response (the paper's), fid-features, kid, kad, wasserstein, sliced-wasserstein or
-            prediction (of validation excerpts, as of `validate`); for `attribute` a measure such as
+            prediction (of validation excerpts, as in `validate`); for `attribute` a measure such as
             faithfulness (default), deletion or truth_area.
         encoder: Encoder of by prediction: descriptors, classifier.pt or MODEL@INPUT.toml.
         judge: Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; a
@@ -991,15 +990,15 @@ def validate(
 ) -> Validated:
     """Test what can be predicted with the chosen examples: OUT/prediction.json.
 
-    The test asks which of two excerpts that nothing was made from excites the unit more. The answer
-    is the one that an encoder finds more similar to the examples. Real excerpts, another unit's
+    The test asks which of two new excerpts excites the unit more. The answer is the one that an
+    encoder finds more similar to the examples. For comparison, real excerpts, another unit's
     examples and other controls answer too.
 
     Args:
         explanations: Path of explanations.npz, or run directory of `explain`.
         selection: Path of selection.json, or run directory of `select`.
         corpus: Corpus with the excerpts to predict; a sequence for several.
-        split: Split of these excerpts. Nothing should be made from it: classifier, GAN and
+        split: Split of these excerpts. It should be new to everything: classifier, GAN and
             selection use train and valid.
         encoder: Encoder that compares excerpts with examples: descriptors (spectrum and modulation,
             without a network), or an independent network, classifier.pt or MODEL@INPUT.toml; a
@@ -1093,7 +1092,7 @@ def attribute(
             not classes), or auto (detected from the values).
         segments: Segments: 6x4 (columns x rows: times x bands), sound:6x4 (the same, cut at onsets
             and into bands of equal level), temporal:10, spectral:8, slic:50, felzenszwalb,
-            quickshift, file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); a sequence for
+            quickshift, file:LABELS.npy, sources:STEMS, sources:STEMS:5 (in 5 spans); a sequence for
             several. Default: 6x4 for log-mel, slic for pictures (4x4 for small ones), temporal for
             waveforms.
         fill: Values that replace a removed segment: mean, zero, training-mean, silence, min, data-
@@ -1188,8 +1187,8 @@ def write_report(
             predicted with the examples; empty: not shown.
         examples: Number of examples shown for each setting.
         heard: Number of these that have sound when a cell of the grid is selected.
-        export: Directory for what the page shows as files: sounds (WAV), pictures (PNG) and numbers
-            (CSV), with a README; of several units a folder each. Empty: none.
+        export: Directory for files of what the page shows: sounds (WAV), pictures (PNG), numbers
+            (CSV) and a README; with several units, a folder for each. Empty: none.
         griffin_lim_iterations: Number of iterations of the phase reconstruction (Griffin-Lim).
         seed: Seed of the initial phases.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
@@ -1230,9 +1229,9 @@ def describe_input(
     """Describe the input of a network of your own, and check it on a recording: OUT, for input.
 
     The features of the example are computed twice: from the description, and by the extractor of
-    the package transformers, your function or your array. The largest difference, RMS and
-    correlation are reported, and the keys to change. Where only a function or an array is known,
-    its keys are found by search; if none fit, nothing is written and the exit status is 1.
+    the package transformers, your function or your array. The largest difference, the RMS
+    difference, the correlation and the keys to change are reported. If only a function or an array
+    is given, a search finds the keys; if none fit, nothing is written and the exit status is 1.
 
     Args:
         source: Source of the description: a folder of Hugging Face (preprocessor_config.json), a
@@ -1243,7 +1242,7 @@ def describe_input(
             module:function; empty: those of the extractor in the folder.
         sample_rate: Rate in Hz of the samples that a function gets, or of those from which an array
             was computed; 0: found by search.
-        seconds: Length of one input; 0: that of the source, or the longest that the shipped GAN
+        seconds: Length of one input (s); 0: as in the source, or the longest that the shipped GAN
             covers.
         out: TOML file to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
@@ -1367,11 +1366,11 @@ def run(
 ) -> WholeRun:
     """Go from recordings to a page, with the stages that you can also run one by one: OUT/report.
 
-    Labelled recordings, without classifier or network, first train a classifier (`preset quick`) to
-    explain; others explain the shipped one. Then it finds the real excerpts that drive a unit,
-    searches for generated ones, selects, tests and reports. Each stage has its own run directory:
-    OUT/train-classifier, OUT/train-gan, OUT/responses, OUT/explain, OUT/select, OUT/validate and
-    OUT/report. Finished stages are kept for resume.
+    Without classifier or network it first trains a classifier on the recordings (`preset quick`);
+    if they have no labels, it explains the shipped one. Then it finds the real excerpts that drive
+    a unit, searches for generated ones, selects, tests and reports. Each stage has its own run
+    directory: OUT/train-classifier, OUT/train-gan, OUT/responses, OUT/explain, OUT/select,
+    OUT/validate and OUT/report. Finished stages are kept for resume.
 
     Args:
         corpus: Recordings: any folder of sound files, a folder in the Jamendo layout (audio,
@@ -1382,8 +1381,8 @@ def run(
         unit: Unit: LAYER:UNIT, a layer for its first unit, or a class; a sequence for several.
             Unit: its number (for a convolution, the channel), 0,3,8-11 for several, or all; 17@max
             or 17@12,30 (a place), a class, classA-classB, or FILE.npy (a direction).
-        minutes: Time for training the GAN further on these recordings (min); 0: it stays as it is.
-            A new GAN of pictures: 10 for 0.
+        minutes: Time for training the GAN further on these recordings (min); 0: no further
+            training. A new GAN of pictures is trained for 10 min if this is 0.
         direction: Direction: max, min or both (maximise or minimise the activation).
         search: Search: adaptive (guided by the real excerpts), grid (all settings) or evolution.
         iterations: Largest number of iterations of a search.
@@ -1391,7 +1390,7 @@ def run(
         judge: Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; a
             sequence for several. Default: two shipped ones where the shipped classifier is
             explained.
-        encoder: Encoder that compares new excerpts with the examples, as of `validate`; a sequence
+        encoder: Encoder that compares new excerpts with the examples, as in `validate`; a sequence
             for several. Default: descriptors and, for the shipped classifier, a shipped network.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.

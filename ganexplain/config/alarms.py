@@ -26,11 +26,11 @@ class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
     `ganexplain false-alarms --corpus field --classifier runs/classifier/classifier.pt
     --out runs/alarms`
 
-    In a corpus without labels, every excerpt counts as one without the class. Where labels name the
-    class, those excerpts count that are wholly labelled as something else. The bands and times that
+    In a corpus without labels, every excerpt counts as one without the class. If labels name the
+    class, only excerpts that are wholly labelled as something else count. The bands and times that
     cause an alarm are removed from the recording, and the rest is written to a file, read and
-    passed through the network again.
-    No gradient is needed. Recordings that are done are kept for --resume.
+    passed through the network again. No gradient is needed. Finished recordings are kept for
+    --resume.
     """
 
     corpus: tuple[str, ...] = setting(
@@ -40,15 +40,17 @@ class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
     )
     target: tuple[str, ...] = setting(
         "Class, or all; repeat for several. Default: the second of two classes, otherwise all; "
-        "needed where a network always finds one of more classes and the corpus has no labels "
-        "of them.",
+        "required if the network always finds one of more than two classes and the corpus has no "
+        "labels of them.",
         (),
     )
     outputs: str = setting(OUTPUTS, "auto")
-    level: float = setting("Activations: value of a unit above which it is an alarm.", 0.5)
+    level: float = setting(
+        "With `--outputs activations`: value of a unit above which it is an alarm.", 0.5
+    )
     hop_seconds: float = setting(
-        "Seconds from the start of an excerpt to that of the next; 0: one after the other. What "
-        "the last whole excerpt leaves of a recording is not heard.",
+        "Seconds between the starts of successive excerpts; 0: one excerpt after another. A rest "
+        "of a recording that is shorter than an excerpt is not used.",
         0.0,
         0,
         DAY,
@@ -57,20 +59,20 @@ class FalseAlarmsConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
         "Segments of which a cause consists: columns x rows (times x bands).", "8x16"
     )
     most: int = setting(
-        "Number of alarms of each class that are explained, the highest scores of each recording "
-        "first.",
+        "Maximum number of alarms that are explained for each class, the highest score of each "
+        "recording first.",
         100,
         1,
     )
     generated: int = setting(
         "Number of sounds to generate for each class that has alarms or is named: mixtures of "
-        "excerpts without it that are taken for it.",
+        "excerpts without the class that the network takes for it.",
         4,
         0,
     )
     edits: bool = setting(
-        "Search the smallest edit of the first excerpt of each group, as `counterfactual` does; "
-        "black boxes have none.",
+        "Find the smallest edit that ends the first alarm of each group, as `counterfactual` does "
+        "(not for black boxes).",
         True,
     )
     seed: int = setting(SEED, 0, 0, LAST_SEED)

@@ -60,8 +60,8 @@ class AttributeConfig(NamesNetwork, Computes, Divides):
     segments: tuple[str, ...] = setting(
         "Segments: 6x4 (columns x rows: times x bands), sound:6x4 (the same, cut at onsets and "
         "into bands of equal level), temporal:10, spectral:8, slic:50, felzenszwalb, quickshift, "
-        "file:LABELS.npy, sources:STEMS or sources:STEMS:5 (spans); repeat for several. Default: "
-        "6x4 for log-mel, slic for pictures (4x4 for small ones), temporal for waveforms.",
+        "file:LABELS.npy, sources:STEMS, sources:STEMS:5 (in 5 spans); repeat for several. "
+        "Default: 6x4 for log-mel, slic for pictures (4x4 for small ones), temporal for waveforms.",
         (),
     )
     fill: tuple[str, ...] = setting(
@@ -125,7 +125,7 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
     method: str = setting(
-        "Explainer to train: cgan (maps from maps, by a conditional GAN) or parts.", "cgan"
+        "Explainer to train: cgan (a conditional GAN that generates maps) or parts.", "cgan"
     )
     classifier: tuple[str, ...] = setting(
         "Path of classifier.pt; with cgan, repeat for several.", (), reads=True
@@ -138,8 +138,8 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     )
     target: str = setting("cgan: class to explain, or `predicted`.", "predicted")
     teacher: str = setting(
-        "cgan: maps to learn, shapley (from responses to random coalitions of squares), or the "
-        "exact maps of a few inputs, by occlusion (of squares) or grad-cam (of --layer).",
+        "cgan: maps to learn: shapley (from responses to random sets of squares), or exact maps of "
+        "a few inputs, occlusion (of squares) or grad-cam (of --layer).",
         "occlusion",
     )
     occlusion_grid: int = setting(
@@ -152,7 +152,7 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
         extends=True,
     )
     coalitions: int = setting(
-        "cgan, --teacher shapley: random coalitions of squares of each input, an even number.",
+        "cgan, --teacher shapley: random sets of squares for each input, an even number.",
         16,
         2,
     )
@@ -160,9 +160,9 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
         "cgan, --teacher occlusion, grad-cam: number of training inputs with a map.", 400, 1
     )
     shuffled: int = setting(
-        "cgan: networks with shuffled weights to learn from beside each classifier, so that "
-        "the map depends on the network and not on the input alone (--teacher shapley: 0 for none, "
-        "else every fourth update is on one).",
+        "cgan: networks with shuffled weights to learn from for each classifier, so that the map "
+        "does not depend on the input alone (--teacher shapley: 0 for none, otherwise every fourth "
+        "update is on one).",
         1,
         0,
     )
@@ -223,7 +223,7 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     shown: int = setting("parts: number of filters on the page, in order of weight.", 12, 1)
     steps: int = setting(
         "Number of updates; 0: as many as --passes allows for cgan with --teacher shapley, 1500 "
-        "with another, 400 for parts.",
+        "for cgan with another teacher, 400 for parts.",
         0,
         0,
         extends=True,

@@ -16,9 +16,9 @@ class InputConfig:
     `ganexplain input my_features:log_mel --example song.wav --out input.toml`
 
     The features of the example are computed twice: from the description, and by the extractor of
-    the package transformers, your function or your array. The largest difference, RMS and
-    correlation are reported, and the keys to change. Where only a function or an array is known,
-    its keys are found by search; if none fit, nothing is written and the exit status is 1.
+    the package transformers, your function or your array. The largest difference, the RMS
+    difference, the correlation and the keys to change are reported. If only a function or an array
+    is given, a search finds the keys; if none fit, nothing is written and the exit status is 1.
     """
 
     source: str = setting(
@@ -42,7 +42,7 @@ class InputConfig:
         0,
     )
     seconds: float = setting(
-        "Length of one input; 0: that of the source, or the longest that the shipped GAN covers.",
+        "Length of one input (s); 0: as in the source, or the longest that the shipped GAN covers.",
         0.0,
         0.0,
         MOST_SECONDS,

@@ -36,8 +36,8 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
 
     gan: str = by_place(setting("Path of gan.pt, or hf://OWNER/NAME.", "", reads=True))
     prior_from: str = setting(
-        "Recordings in place of --gan, as of a corpus: their excerpts are mixed, shifted, filtered "
-        "and made louder or softer.",
+        "Corpus of recordings in place of --gan: excerpts of it are mixed, shifted, filtered and "
+        "made louder or softer.",
         "",
         reads=True,
     )
@@ -69,8 +69,8 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
         "response",
     )
     beyond: str = setting(
-        "Values that stay as they are at the start of a search: output (the outputs of the "
-        "network, to find what else drives the unit) or empty (none).",
+        "Values that a search leaves unchanged: output (the outputs of the network, to find what "
+        "else drives the unit) or empty (none).",
         "",
     )
     hysteresis: bool = setting(
@@ -83,8 +83,8 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
         "grid",
     )
     calls: int = setting(
-        "Evolution: calls of the network an iteration and example; the learning rate is a quarter "
-        "of the first population's standard deviation.",
+        "Evolution: calls of the network for each iteration and example. The learning rate is a "
+        "quarter of the first population's standard deviation.",
         17,
         5,
         1025,
@@ -126,8 +126,8 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
     --out runs/counterfactual`
 
     The recording itself is edited: at most a fifth of its spectrogram's cells (--cells) become
-    louder or softer, and of such edits the smoothest that changes the decision is taken. With
-    --on gan a GAN reconstructs each excerpt, and the latent is moved.
+    louder or softer. The smoothest such edit that changes the decision is used. With --on gan, a
+    GAN reconstructs each excerpt, and the latent of this copy is moved.
     """
 
     start_from: tuple[str, ...] = setting(
@@ -137,15 +137,15 @@ class CounterfactualConfig(NamesNetwork, Computes, Divides):
     )
     on: str = introduced(
         setting(
-            "Subject of the change: recording (levels of its spectrogram) or gan (what a GAN makes "
-            "of it).",
+            "Subject of the change: recording (levels of its spectrogram) or gan (a GAN's copy of "
+            "it).",
             "recording",
         ),
         before="gan",
     )
     gan: str = setting(
-        "Path of gan.pt, or hf://OWNER/NAME. With `--on recording`: an edit stays near what this "
-        "GAN generates; empty: that is not checked.",
+        "Path of gan.pt, or hf://OWNER/NAME. With `--on recording`, an edit must stay near what "
+        "this GAN generates; empty: no such check.",
         "",
         reads=True,
     )

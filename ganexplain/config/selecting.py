@@ -59,7 +59,7 @@ class SelectConfig(SeeksExcerpts, Computes, Divides):
     by: str = setting(
         "Score to rank by: composite (default: mean rank by fid-response and nearest real), "
         "fid-response (the paper's), fid-features, kid, kad, wasserstein, sliced-wasserstein or "
-        "prediction (of validation excerpts, as of `validate`); for `attribute` a "
+        "prediction (of validation excerpts, as in `validate`); for `attribute` a "
         "measure such as faithfulness (default), deletion or truth_area.",
         "",
     )
@@ -87,8 +87,8 @@ class ValidateConfig(ReadsRecordings, Computes):
     `ganexplain validate runs/explain --selection runs/select --corpus sample_data
     --encoder runs/judge/classifier.pt --out runs/validate`
 
-    The test asks which of two excerpts that nothing was made from excites the unit more. The answer
-    is the one that an encoder finds more similar to the examples. Real excerpts, another unit's
+    The test asks which of two new excerpts excites the unit more. The answer is the one that an
+    encoder finds more similar to the examples. For comparison, real excerpts, another unit's
     examples and other controls answer too.
     """
 
@@ -98,7 +98,7 @@ class ValidateConfig(ReadsRecordings, Computes):
         "Corpus with the excerpts to predict; repeat for several.", reads=True
     )
     split: str = setting(
-        "Split of these excerpts. Nothing should be made from it: classifier, GAN and selection "
+        "Split of these excerpts. It should be new to everything: classifier, GAN and selection "
         "use train and valid.",
         "test",
     )
@@ -140,8 +140,8 @@ class ReportConfig(Divides):
         "Number of these that have sound when a cell of the grid is selected.", 2, 0
     )
     export: str = setting(
-        "Directory for what the page shows as files: sounds (WAV), pictures (PNG) and numbers "
-        "(CSV), with a README; of several units a folder each. Empty: none.",
+        "Directory for files of what the page shows: sounds (WAV), pictures (PNG), numbers (CSV) "
+        "and a README; with several units, a folder for each. Empty: none.",
         "",
         extends=True,
     )

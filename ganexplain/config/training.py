@@ -30,7 +30,7 @@ class TrainClassifierConfig(Trains):
 
     Presets: `best`, the defaults below; `quick`, a tenth of the updates and no augmentation;
     `paper`, the recipe of Schlueter and Grill (2015); `detector`, a network that hears 4.9 s
-    whatever their level is, for the best predictions where there are hours of music.
+    and ignores their level, for the best predictions if there are hours of music.
     """
 
     corpus: tuple[str, ...] = setting(CORPORA, argument=True, reads=True)
@@ -157,7 +157,7 @@ class PredictConfig(NamesNetwork, ReadsRecordings, Computes, Divides):
     NAME is the name of the file without its extension; if two files share a name, the second is
     NAME-2. For pictures: OUT/predictions.csv, the class and all probabilities of each picture.
     A classifier.pt predicts every frame, a network of your own (--model) one excerpt after another.
-    Files that are done are kept for --resume.
+    Finished files are kept for --resume.
     """
 
     files: tuple[str, ...] = setting(
@@ -205,7 +205,7 @@ class TrainGanConfig(Trains, DividesFeatures):
         reads=True,
     )
     start: str = setting(
-        "Path of a gan.pt, or hf://OWNER/NAME, to train on, in place of --autoencoder-steps; "
+        "Path of a gan.pt, or hf://OWNER/NAME, to train further, in place of --autoencoder-steps; "
         "empty: random weights.",
         "",
         reads=True,

@@ -22,10 +22,10 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
 
     `ganexplain run sample_data --out runs/whole`
 
-    Labelled recordings, without --classifier or --model, first train a classifier (`--preset
-    quick`) to explain; others explain the shipped one. Then it finds the real excerpts that drive a
-    unit, searches for generated ones, selects, tests and reports. Each stage has its own run
-    directory: OUT/train-classifier, OUT/train-gan, OUT/responses, OUT/explain, OUT/select,
+    Without --classifier or --model it first trains a classifier on the recordings (`--preset
+    quick`); if they have no labels, it explains the shipped one. Then it finds the real excerpts
+    that drive a unit, searches for generated ones, selects, tests and reports. Each stage has its
+    own run directory: OUT/train-classifier, OUT/train-gan, OUT/responses, OUT/explain, OUT/select,
     OUT/validate and OUT/report. Finished stages are kept for --resume.
     """
 
@@ -44,8 +44,8 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
         "Path of gan.pt; empty: the shipped GAN, or for pictures a new one.", "", reads=True
     )
     minutes: float = setting(
-        "Time for training the GAN further on these recordings (min); 0: it stays as it is. A new "
-        "GAN of pictures: 10 for 0.",
+        "Time for training the GAN further on these recordings (min); 0: no further training. A "
+        "new GAN of pictures is trained for 10 min if this is 0.",
         0.0,
         0,
     )
@@ -67,7 +67,7 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
         reads=True,
     )
     encoder: tuple[str, ...] = setting(
-        "Encoder that compares new excerpts with the examples, as of `validate`; repeat for "
+        "Encoder that compares new excerpts with the examples, as in `validate`; repeat for "
         "several. Default: descriptors and, for the shipped classifier, a shipped network.",
         (),
         reads=True,

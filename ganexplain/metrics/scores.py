@@ -238,8 +238,8 @@ SCORES: Registry[ScoreKind] = Registry(
             ScoreKind(
                 "prediction_error",
                 "prediction error",
-                "share of pairs of the validation split of which the examples name the wrong one "
-                "as that which excites the unit more",
+                "share of pairs of the validation split for which the examples name the wrong one "
+                "as the more exciting",
                 "low",
                 resample=_prediction_errors,
                 rule=PREDICTION,
@@ -248,7 +248,7 @@ SCORES: Registry[ScoreKind] = Registry(
             _manifold_score("recall", "share of the real ones among the examples"),
             _manifold_score(
                 "density",
-                "how thick real ones lie around the examples",
+                "how densely real ones surround the examples",
                 lambda pair, rows: densities(pair.examples.features, pair.real.features)[rows].mean(
                     axis=1
                 ),
@@ -266,7 +266,7 @@ SCORES: Registry[ScoreKind] = Registry(
             ScoreKind(
                 "shell_distance",
                 "shell distance",
-                "how far |z| lies from what the prior draws (standard deviations; 0.8: as drawn)",
+                "how far |z| is from its mean under the prior (standard deviations; 0.8: typical)",
                 "low",
                 _latent_norm_error,
             ),

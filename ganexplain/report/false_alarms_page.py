@@ -100,8 +100,8 @@ def _guide(found: ClassAlarms) -> str:
     return (
         f"Excerpts without {found.name} that the network takes for {found.name}. What causes an "
         "alarm was removed from the recording itself; what was left was written to a file, read "
-        f"and asked about again. {ended} of {times(found.explained, 'alarm')} end without their "
-        f"cause. Alarms with causes alike are one of {times(len(found.groups), 'group')}."
+        f"and passed through the network again. {ended} of {times(found.explained, 'alarm')} end "
+        f"without their cause. Alarms with similar causes form {times(len(found.groups), 'group')}."
     )
 
 

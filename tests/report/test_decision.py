@@ -69,8 +69,8 @@ def test_a_page_of_a_search_that_held_the_outputs_says_how_far_they_moved(tmp_pa
     assert text.index("+3.00") < text.index("+5.00")
     extreme = "the highest responses beyond what the outputs explain"
     assert f"with {extreme} in the recordings searched" in text
-    assert "response, while the outputs of the network stay; " in text
-    assert f"that have {extreme}, and what they lack" in text
+    assert "response, while the outputs of the network stay the same; " in text
+    assert f"that have {extreme}, and what samples" in text
     assert (
         "“sing” (fc9, neuron 0), upwards beyond the decision" in text
         and "output of the network" in text

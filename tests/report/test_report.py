@@ -324,7 +324,7 @@ def test_examples_that_do_not_drive_the_neuron_are_called_so(tmp_path: Path) -> 
 def test_stronger_excerpts_of_other_splits_are_no_measure(complete: Artifacts) -> None:
     assert "these do not show how near" not in complete.report("weaker")
     complete.real["held_out_response"] = complete.real["response"] + 2.0
-    assert "the strongest are not in the split train" in complete.report("stronger")
+    assert "of the split train, with which the examples are compared" in complete.report("stronger")
 
 
 def test_mixtures_of_recordings_are_not_called_generated(tmp_path: Path) -> None:
@@ -378,10 +378,10 @@ def test_what_a_judge_votes_for_without_telling_it_apart_is_said(complete: Artif
     space = "\N{NO-BREAK SPACE}"
     (said,) = (e.text for e in Elements(complete.report()).of("td") if "votes no less" in e.text)
     assert said.endswith(
-        f"Real excerpts that drive the neuron least get 100{space}% of its votes too: it tells "
-        f"nothing apart. It votes no less for noise made for the neuron (100{space}%) and the "
-        f"worst setting (90{space}%): a vote says that it hears the class, not that an example is "
-        "like a real one."
+        f"Real excerpts that drive the neuron least get 100{space}% of its votes too: it does "
+        f"not tell the two apart. It votes no less for noise made for the neuron (100{space}%) and "
+        f"the worst setting (90{space}%): a vote says that it hears the class, not that an example "
+        "is like a real one."
     )
 
 

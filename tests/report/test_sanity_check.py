@@ -65,8 +65,18 @@ def test_a_judge_that_votes_the_same_for_all_real_ones_tells_nothing_apart() -> 
         (24, 24, {"same_corpora": []}, f"; so {LEARNED} (by the votes of judge)."),
         (24, 24, {"real_agreement": 0.25, "weak_agreement": 0.375}, f"; so {GAN}: the judges find"),
         (24, 24, {"agreement": 0.25}, f"; so {GAN} (by the votes of judge,"),
-        (24, 24, {"weak_agreement": 1.0}, "no judge was asked (--judge of select) that tells"),
-        (24, 24, {"weak_agreement": None}, "no judge was asked (--judge of select) that tells"),
+        (
+            24,
+            24,
+            {"weak_agreement": 1.0},
+            "no judge that tells real excerpts apart was asked (--judge of select)",
+        ),
+        (
+            24,
+            24,
+            {"weak_agreement": None},
+            "no judge that tells real excerpts apart was asked (--judge of select)",
+        ),
         (4, 3, {}, "too few examples to tell whether this explanation shows the classifier"),
     ],
 )
@@ -109,7 +119,7 @@ def test_a_neuron_that_hardly_responds_needs_no_judge(tmp_path: Path) -> None:
     artifacts = Artifacts(tmp_path).complete()
     variation = {"excerpts": 99, "mean": 1.0, "layer_std": None, "size": 1.0}
     artifacts.selection["response_variation"] = variation | {"std": 0.01}
-    assert f"; so {GAN}: to real excerpts the neuron hardly responds." in artifacts.report("weak")
+    assert f"; so {GAN}: the neuron hardly responds to real excerpts." in artifacts.report("weak")
     artifacts.selection["response_variation"] = variation | {"std": 1.0}
     assert "too few examples to tell" in artifacts.report("strong")
 
@@ -153,7 +163,7 @@ def test_a_network_of_shuffled_weights_from_the_command_line_to_the_page(
         done = command(*line, "-q")
         assert done.code == 0, done.err
     assert (
-        f"; so {GAN}: to real excerpts the neuron hardly responds."
+        f"; so {GAN}: the neuron hardly responds to real excerpts."
         in (page / "report.html").read_text()
     )
 

@@ -199,7 +199,7 @@ def test_a_report_shows_the_test_of_its_explanations(
              "--validation", tested[1], "--griffin-lim-iterations", "1"]  # fmt: skip
     run(*map(str, given), "--out", str(tmp_path / "r"), "-q")
     page = (tmp_path / "r" / "report.html").read_text()
-    assert "Prediction: what the examples foretell" in page
+    assert "Prediction: which excites the neuron more?" in page
     told = "which of two excerpts of the split test excites the unit more"
     assert page.count(told) == 2
     digest = file_hash(tested[1] / "prediction.json")

@@ -19,7 +19,7 @@ def decision_lines(evidence: Evidence) -> list[tuple[str, Child]]:
     if evidence.sharing:
         lines.append(("The decision", _explained(evidence, evidence.sharing)))
         if evidence.sharing.alike:
-            lines.append(("Neurons that say the same", _alike(evidence, evidence.sharing)))
+            lines.append(("Neurons that respond alike", _alike(evidence, evidence.sharing)))
     if "fixed_outputs" in evidence.made:
         lines.append(("Outputs", _fixed_outputs(evidence)))
     return lines

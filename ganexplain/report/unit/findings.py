@@ -45,49 +45,49 @@ NAMES = {
 # by some and worse by none; or worse by some only.
 CONCLUSIONS: dict[str, dict[str, str]] = {
     "fresh": {
-        "worse": "part of the chosen setting’s score is luck of the starts it was scored on: from "
-        "others it comes less near",
-        "alike": "the score of the chosen setting is no luck of the starts it was scored on",
-        "better": "the score of the chosen setting is no luck of the starts it was scored on",
-        "mixed": "the chosen setting does as well from other starts in part only: expect the "
+        "worse": "part of the chosen setting’s score is luck with its starts: from other starts "
+        "it is worse",
+        "alike": "the score of the chosen setting is not due to luck with its starts",
+        "better": "the score of the chosen setting is not due to luck with its starts",
+        "mixed": "from other starts the chosen setting is as good by some scores only: expect the "
         "scores of this row",
     },
     "start": {
-        "worse": "the search matters: unsearched {many} of the generator fall short",
+        "worse": "the search matters: samples of the generator before the search are worse",
         "alike": "the search added nothing that can be measured: do not take the examples for "
-        "what the neuron asks for",
+        "what drives the neuron",
         "better": "the search led away from the real {many}: do not take the examples for what "
-        "the neuron asks for",
+        "drives the neuron",
         "mixed": "the search changed only part of what is measured: compare the two rows by "
         "{sense}",
     },
     "held_out": {
-        "worse": "the examples lie nearer to the top {many} than real ones {elsewhere} "
-        "do: nearer than that is no evidence of being more real",
-        "alike": "the examples come as near to the top {many} as real ones {elsewhere}: "
-        "as near as one can ask",
-        "better": "a gap to {reality} remains: real {many} {elsewhere} come nearer",
-        "mixed": "the examples match {reality} in part only: compare the two rows by {sense}",
+        "worse": "the examples are nearer to the top {many} than real ones {elsewhere}: "
+        "this does not show that they are more real",
+        "alike": "the examples are as near to the top {many} as real ones {elsewhere}: "
+        "nearer is not to be expected",
+        "better": "a gap to {reality} remains: real {many} {elsewhere} are nearer",
+        "mixed": "the examples match {reality} only in part: compare the two rows by {sense}",
     },
     "input_ascent": {
-        "worse": "the generator is what keeps the examples like {alike}: noise made for the neuron "
-        "falls short of them in everything",
-        "alike": "noise made for the neuron does as well by these measures: trust your {sense}s "
+        "worse": "the generator keeps the examples like {alike}: noise made for the neuron is "
+        "worse by all measures",
+        "alike": "noise made for the neuron is as good by these measures: trust your {sense}s "
         "more than them",
-        "better": "noise made for the neuron does better by these measures: trust your {sense}s "
+        "better": "noise made for the neuron is better by these measures: trust your {sense}s "
         "more than them",
-        "mixed": "to drive the neuron is easy, with noise too: by {worse} alone can that noise be "
-        "told from the examples",
+        "mixed": "the neuron is easy to drive, even with noise: such noise differs from the "
+        "examples only by {worse}",
     },
 }
 # For the search without the GAN, where it is worse by some measures, responses among them.
-DRIVES_LESS = "noise made for the neuron falls short of the examples by {worse}, not by everything"
+DRIVES_LESS = "noise made for the neuron is worse than the examples by {worse}, not by all measures"
 STRONGER = (
-    "these do not show how near is near enough: they drive the neuron more than the real {many} "
-    "compared with, so the strongest are not in the split train"
+    "these do not show how near is near enough: they drive the neuron more than the real {many} of "
+    "the split train, with which the examples are compared"
 )
 WITHOUT = (
-    "this says little: the real {many}, with which both are compared, do not have what drives the "
+    "this says little: both are compared with real {many} that do not contain what drives the "
     "neuron"
 )
 VOTES = "judges’ votes"

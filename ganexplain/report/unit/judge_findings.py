@@ -55,7 +55,7 @@ def doubts(name: str, evidence: Evidence) -> list[str]:
     if alike and weak is not None and not evidence.absence:
         found.append(
             f"Real {words.many} that drive the neuron least get {percent(weak)} of its votes too: "
-            "it tells nothing apart."
+            "it does not tell the two apart."
         )
     fooled = []
     noise, worst = (

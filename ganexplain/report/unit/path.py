@@ -17,13 +17,13 @@ COMPARED = {
     "start": "samples of the generator before the search have",
 }
 TRANSFER = (
-    " of what the search gained is also gained where the same changes are made to random real "
-    "{many}: near 100 % they act in {reality} too"
+    " of what the search gained is also gained if the same changes are made to random real "
+    "{many}: near 100 % the changes also work in {reality}"
 )
 ALONE = (
-    ". What it found may excite the neuron in generated {many} alone, as in networks that were "
-    "altered to mislead. Where a neuron responds to smooth or quiet {many}, this says little: "
-    "changes that are added make none"
+    ". What the search found may excite the neuron in generated {many} alone, as in networks that "
+    "were altered to mislead. This says little about a neuron that responds to smooth or quiet "
+    "{many}: adding a change makes none smooth or quiet"
 )
 
 

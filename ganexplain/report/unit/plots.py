@@ -37,8 +37,8 @@ def strip_chart(evidence: Evidence) -> Chart:
             kind = name.replace("_", "-")
             lines.append(Strip(title, kind, evidence.driven[name]["response"]))
     note = (
-        f"A dot is one {evidence.words.one}, a bar the median. A setting is right where its dots "
-        "lie on the real ones: neither short of them nor beyond."
+        f"A dot is one {evidence.words.one}, a bar the median. A setting is right if its dots "
+        "are at the height of the real ones, neither short of them nor beyond."
     )
     return Chart("All responses", note, strips(lines, float(np.median(real))))
 

@@ -16,7 +16,7 @@ HELD_OUT, SPLIT = "that neither network, GAN nor search has met", "of the split 
 NOTE = (
     "A test of the explanation: of two {many} {origin}, which excites the neuron more? The answer "
     "is the one that is more similar to the examples of high responses and less to those of low "
-    "ones. 50 % is chance. Real {many} and the examples of another unit are asked the same. The "
+    "ones. 50 % is chance. Real {many} and the examples of another unit answer, too. The "
     "outputs of the network explain {explained} of the variance of the neuron’s responses. "
     "{legend}."
 )
@@ -41,7 +41,7 @@ def prediction_section(evidence: Evidence) -> Section | None:
     origin = HELD_OUT if tested.held_out else SPLIT.format(split=tested.split)
     explained, legend = percent(unit.explained_share), words.fill(LEGEND)
     note = words.fill(NOTE, origin=origin, explained=explained, legend=legend)
-    return Section("prediction", "Prediction: what the examples foretell", note, content)
+    return Section("prediction", "Prediction: which excites the neuron more?", note, content)
 
 
 def _unbroken(title: str) -> str:

@@ -30,8 +30,8 @@ CONCLUSIONS: dict[Outcome, str] = {
     "unrelated": "this explanation shows the GAN, not the classifier: the judges find what the "
     "neuron is named for{missing} in {strong} of the real {many} that drive it most, and in {weak} "
     "of those that drive it least",
-    "unmoved": "this explanation shows the GAN, not the classifier: to real {many} the neuron "
-    "hardly responds",
+    "unmoved": "this explanation shows the GAN, not the classifier: the neuron hardly "
+    "responds to real {many}",
     "absent": "nothing tells whether this explanation shows the classifier or the GAN: the network "
     "itself finds its class in {share} of the real {many}",
     "untold": "the judges cannot tell whether this explanation shows the classifier or the GAN: "
@@ -40,9 +40,9 @@ CONCLUSIONS: dict[Outcome, str] = {
     "few": "there are too few examples to tell whether this explanation shows the classifier or "
     "the GAN: {examples} {many} and {real} real ones, where " + str(FEWEST) + " of each are needed",
     "unjudged": "nothing tells whether this explanation shows the classifier or the GAN: no judge "
-    "was asked (--judge of select) that tells real {many} apart",
+    "that tells real {many} apart was asked (--judge of select)",
     "open": "it remains open whether this explanation shows the classifier or the GAN: more "
-    "examples, or another judge, may tell",
+    "examples, or another judge, may decide",
 }
 UNCHECKED = (
     "nothing tells whether this explanation shows the classifier or the GAN: no re-initialised "

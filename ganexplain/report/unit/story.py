@@ -88,7 +88,7 @@ def _warnings(evidence: Evidence) -> list[str]:
     if evidence.mixed_from:
         found.append(
             f"every generated {evidence.words.one} is a mixture of real ones of "
-            f"{evidence.mixed_from}: who has rights in these has them in it"
+            f"{evidence.mixed_from}: the rights in these apply to it, too"
         )
     if absence := evidence.absence:  # before anything that is compared with real excerpts
         return [absence, *(text for text in found if text != absence)]
@@ -131,14 +131,14 @@ def _guide(evidence: Evidence) -> str:
     else:
         wanted = f"that {drive} the neuron’s response"
     if evidence.meta.beyond:
-        wanted += ", while the outputs of the network stay"
+        wanted += ", while the outputs of the network stay the same"
     searched = f"A generator of {words.generated} was searched"
     if evidence.mixed_from:
         searched = f"Mixtures of real {words.many} of {evidence.mixed_from} were searched"
     return (
         f"{searched} for those {wanted}; "
         f"{words.heading.lower()} below what they share with the real {words.many} that have the "
-        f"{evidence.extreme}, and what they lack before the search."
+        f"{evidence.extreme}, and what samples before the search lack."
     )
 
 
@@ -188,7 +188,7 @@ def _reason(evidence: Evidence) -> str:
     first = "smallest" if kind.better == "low" else "largest"
     place = f"the {first}" if rank == 1 else f"the {ordinal(rank)} {first}"
     return (
-        f", {place} of {count} settings: {kind.meaning}, held against the "
+        f", {place} of {count} settings: {kind.meaning}, compared with the "
         f"{len(evidence.real['response'])} real {evidence.words.many} with the {evidence.extreme}"
     )
 
@@ -215,17 +215,17 @@ def _comparisons(evidence: Evidence) -> list[Section]:
     sections = []
     if controls:
         note = (
-            "For comparison with the explanation. Those from before the search and from a search "
-            "without the GAN should do worse; real {many} held out show how near is near enough. "
-            "“As good” means that the 95 % interval of the difference contains 0: more examples "
-            "can tell more apart. All numbers but the judges’ are the explained network’s. "
-            "The examples of the re-initialised network were not made for it, so of these only the "
-            "judges’ votes count."
+            "The explanation is compared with these. Examples from before the search and from a "
+            "search without the GAN should be worse; held-out real {many} show how near is near "
+            "enough. “As good” means that the 95 % interval of the difference contains 0; more "
+            "examples can show smaller differences. All numbers except the judges’ votes are from "
+            "the explained network. The examples of the re-initialised network were not made for "
+            "it, so only the judges’ votes on them count."
         )
         sections.append(
             Section(
                 "controls",
-                "Controls: is it the neuron that speaks?",
+                "Controls: does this show the neuron?",
                 words.fill(note),
                 controls,
             )
@@ -234,8 +234,8 @@ def _comparisons(evidence: Evidence) -> list[Section]:
         sections.append(section)
     if judges:
         note = (
-            "A judge is another network that had no part in the search. The shares are of examples "
-            "for which it gives the wanted answer, with exact 95 % binomial intervals."
+            "A judge is another network that had no part in the search. A number is the share of "
+            "examples for which its answer is the wanted one, with an exact 95 % binomial interval."
         )
         sections.append(
             Section("judges", words.fill("Judges: what other networks {perceive}"), note, judges)
