@@ -3,8 +3,7 @@
 The model is a kernel regression of all recent responses, of all searches, on what other networks,
 the guides, compute for the same sounds (`guides.py`). These have gradients. An iteration calls the
 network once a search, fits the model again, and steps along the model's gradient as a search with
-gradients would, by Adam. A search that has found nothing better for some iterations goes back to
-its best latent, with smaller steps.
+gradients would, by Adam. So errors of single gradients average out.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ LAST = 1500  # responses that are regressed, the most recent
 OLDER = 0.97  # weight of a response after one iteration more
 WIDTH = 0.3  # squared, of the kernel, in the median squared distance of the features
 RIDGE = 0.003
-PATIENCE, SMALLER = 4, 0.6  # iterations without a better response, and what rates then become
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as with gradients
 
 
@@ -45,7 +43,6 @@ class Surrogate:
         self.iteration = 0
         self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
         self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
-        self.waited = torch.zeros_like(self.best_iteration)
         self.first: Tensor | None = None  # responses (R,) at the starts
         self.no_gradient = torch.ones_like(self.rate, dtype=torch.bool)
 
@@ -68,7 +65,6 @@ class Surrogate:
         self.best = torch.where(better, self.sign * response, self.best)
         self.best_latent = torch.where(better[:, None], self.latent, self.best_latent)
         self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
-        self.waited = torch.where(better, 0, self.waited + 1)
         return response
 
     def kept(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -76,19 +72,14 @@ class Surrogate:
         return self.best_latent, self.sign * self.best, self.best_iteration
 
     def _move(self) -> None:
-        """Step along the model's gradient, from the best latents where nothing better is found."""
-        back = self.waited >= PATIENCE
-        self.waited = torch.where(back, 0, self.waited)
-        self.rate = torch.where(back, SMALLER * self.rate, self.rate)
-        origin = torch.where(back[:, None], self.best_latent, self.latent)
-        uphill = self.sign * self.model.gradient(origin)
-        descent = self.prior.descent(origin, uphill, self.weight)
+        """Step along the gradient of the model, by Adam."""
+        uphill = self.sign * self.model.gradient(self.latent)
+        descent = self.prior.descent(self.latent, uphill, self.weight)
         self.momentum.lerp_(descent, 1 - BETA1)
-        self.momentum = torch.where(back[:, None], descent, self.momentum)
         self.square.mul_(BETA2).addcmul_(descent, descent, value=1 - BETA2)
         correction = (1 - BETA2**self.iteration) ** 0.5 / (1 - BETA1**self.iteration)
         moved = (self.rate * correction)[:, None] * self.momentum / (self.square.sqrt() + EPSILON)
-        self.latent = self.prior.project(origin - moved)
+        self.latent = self.prior.project(self.latent - moved)
 
 
 class ResponseModel:

@@ -86,6 +86,7 @@ def test_the_model_is_a_kernel_regression_of_the_last_responses(
 ) -> None:
     """Against that of scikit-learn, with a window that old responses have left."""
     monkeypatch.setattr(surrogate, "LAST", 8)
+    monkeypatch.setattr(surrogate, "OLDER", 0.1)
     model = surrogate.ResponseModel(lambda z: z, 48)
     drawn = torch.from_numpy(start_latents(0, 15, SIZE))
     responses = torch.tanh(drawn.sum(dim=1))

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/evolution.py --examples 6 --iterations 15 --iterations 60
     python tests/benchmarks/evolution.py --examples 50 --guide sample_data/pretrained/judge.pt \
-        --learning-rate 0.25 --gradient-rate 0.1 --iterations 25 --iterations 100
+        --iterations 25 --iterations 50 --iterations 100
 
 The shipped classifier and GAN: the mean response of the examples that are kept, by gradients and by
 `--search evolution`, or with guides by `--search surrogate`, whose share is of what the gradients
@@ -37,7 +37,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--unit", default="fc9:0")
     parser.add_argument("--examples", type=int, default=6)
     parser.add_argument("--learning-rate", type=float, default=0.1)
-    parser.add_argument("--gradient-rate", type=float, help="default: --learning-rate")
     parser.add_argument("--guide", action="append", default=[])
     parser.add_argument("--prior-weight", type=float, default=0.01)
     parser.add_argument("--gradient-iterations", type=int, default=200)
@@ -47,13 +46,12 @@ def parsed() -> argparse.Namespace:
 
 
 def search(
-    objective: Objective, options: argparse.Namespace, rate: float, counts: list[int],
-    settings: AscentSettings,
-) -> tuple[Trajectories, float]:  # fmt: skip
+    objective: Objective, options: argparse.Namespace, counts: list[int], settings: AscentSettings
+) -> tuple[Trajectories, float]:
     """The result at iteration counts, and the seconds of this process."""
     numbers = np.arange(options.examples)
     latent = start_latents(0, options.examples, LATENT_SIZE)
-    starts = Starts(latent, rate, options.prior_weight, numbers)
+    starts = Starts(latent, options.learning_rate, options.prior_weight, numbers)
     began = time.process_time()
     found = ascend(objective, starts, counts, settings)
     return found, time.process_time() - began
@@ -78,15 +76,15 @@ def main() -> None:
         def objective(latent: torch.Tensor) -> torch.Tensor:
             return respond(fast(latent))
 
-        rate, last = options.gradient_rate or options.learning_rate, options.gradient_iterations
-        found, seconds = search(objective, options, rate, [last], AscentSettings())
+        last = options.gradient_iterations
+        found, seconds = search(objective, options, [last], AscentSettings())
         first, best = float(found.response_trace[:, 0].mean()), float(found.response.mean())
         norm = np.linalg.norm(found.latent, axis=2).mean()
         print(f"start {first:.2f}; gradients {best:.2f}, norm {norm:.1f}", end="")
         print(f", after {last} iterations in {seconds:.0f} s", flush=True)
         for settings in blind_settings(options, networks):
             counts, calls = sorted(options.iterations or [15, 60]), settings.calls or 1
-            found, seconds = search(objective, options, options.learning_rate, counts, settings)
+            found, seconds = search(objective, options, counts, settings)
             for count, response, latent in zip(counts, found.response, found.latent, strict=True):
                 share = (response.mean() - first) / (best - first)
                 norm = np.linalg.norm(latent, axis=1).mean()
