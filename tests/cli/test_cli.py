@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import typer.main
 from support.commands import Run
+from support.paths import PRETRAINED
 from typer.core import TyperGroup, TyperOption
 
 from ganexplain import __version__
@@ -156,8 +157,8 @@ def test_a_missing_option_and_a_wrong_value_are_usage_errors() -> None:
 def test_settings_out_of_range_are_refused_before_anything_runs(
     command: Run, tmp_path: Path, words: str, message: str
 ) -> None:
-    given = f"explain --classifier c.pt --gan g.pt {words}".split()
-    done = command(*given, "--out", tmp_path / "x")
+    networks = ("--classifier", PRETRAINED / "classifier.pt", "--gan", PRETRAINED / "gan.pt")
+    done = command("explain", *networks, *words.split(), "--out", tmp_path / "x")
     assert done.code == 2 and message in done.error_line()
     assert not (tmp_path / "x").exists()
 
