@@ -60,13 +60,15 @@ def share_interval(
     standard error is scaled by sqrt(G / (G - 1)).
 
     None where the resamples do not show how recordings vary: of fewer than three, and of recordings
-    with the same share, as of a share of 0 or 1.
+    with the same share; and for a share of 0 or 1, which has no finite log odds.
 
     >>> share_interval(0.5, np.array([0.4, 0.6]), 24)
     (0.318..., 0.681...)
     """
     known = resampled[np.isfinite(resampled)]
-    if recordings < FEWEST_RECORDINGS or not known.size or np.ptp(known) <= ROUNDING:
+    if recordings < FEWEST_RECORDINGS or not 0 < share < 1:
+        return None
+    if not known.size or np.ptp(known) <= ROUNDING:
         return None
     error = known.std() * np.sqrt(recordings / (recordings - 1))
     reach = stdtrit(recordings - 1, (1 + CONFIDENCE) / 2) * error / (share * (1 - share))

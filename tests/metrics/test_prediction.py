@@ -172,6 +172,8 @@ def test_shares_that_do_not_vary_have_no_interval() -> None:
     rounded = 0.5 + np.array([0, 1e-16, 2e-16])  # as a mean of units is
     assert share_interval(0.5, rounded, 3) is None
     assert share_interval(0.5, np.array([0.4, 0.6]), 2) is None
+    for share in (0.0, 1.0):  # whose log odds are infinite
+        assert share_interval(share, np.array([0.4, 0.6]), 5) is None
 
 
 def test_the_interval_of_a_share_is_students_of_its_log_odds() -> None:
