@@ -169,17 +169,14 @@ class Command:
     def __call__(self, context: typer.Context, **given: Any) -> None:
         """Do what the options say."""
         settings = self.settings(context, given)
-        if given["dry_run"]:
-            with one_line_errors():
-                print_result(config.toml_text(self.name, settings).removesuffix("\n"))
-            if not self.plan:
-                return
+        if given["dry_run"] and not self.plan:
+            self.print_settings(settings)
+            return
         keep_freed_memory()
         hide_library_warnings()
         limit_threads()
         if given["dry_run"]:
-            with one_line_errors("skip_bad_files" in given):
-                self.print_plan(settings, given)
+            self.print_plan(settings, given)
         else:
             self.run(settings, given)
 
@@ -205,13 +202,24 @@ class Command:
             if first:
                 self.show(found, given.get("as_json", False))
 
+    def print_settings(self, settings: Any) -> None:
+        """Print the settings as a file for --config."""
+        with one_line_errors():
+            print_result(config.toml_text(self.name, settings).removesuffix("\n"))
+
     def print_plan(self, settings: Any, given: Options) -> None:
-        """Print the plan as comments, so that the output is a file of settings still."""
-        check_current_folder()
-        refuse_early(self.name, settings)
-        set_cache_dirs()
-        where = {k: given[k] for k in ("out", "resume")}
-        for line in self._result(self.plan, settings, given["quiet"], **where).splitlines():
+        """Print the settings, and the plan as comments, so that the output is a file of settings.
+
+        Nothing is printed if there is no plan.
+        """
+        with one_line_errors("skip_bad_files" in given, "resume" in given):
+            check_current_folder()
+            where = {k: given[k] for k in ("out", "resume", "overwrite")}
+            refuse_early(self.name, settings, **where)
+            set_cache_dirs()
+            plan = self._result(self.plan, settings, given["quiet"], **where)
+        self.print_settings(settings)
+        for line in plan.splitlines():
             print_result(f"# {line}")
 
     def _result(self, place: str, settings: Any, quiet: bool, **where: Any) -> Any:

@@ -151,21 +151,22 @@ def toml_bytes(stage: str, config: Any) -> bytes:
         ) from error
 
 
-def command_text(stage: str, config: Any, out: str = "OUT") -> str:
+def command_text(stage: str, config: Any, out: str = "OUT", here: bool = False) -> str:
     """The command with the settings of a config that are no defaults, but for `OF_THE_PLACE`.
 
-    So runs with the same results have the same command. `out` is the text of its --out, as a shell
-    reads it.
+    So runs with the same results have the same command. A command to be given `here` has those of
+    the place, too. `out` is the text of its --out, as a shell reads it.
     """
     presets: Mapping[str, Preset] = getattr(config, "PRESETS", {})
     usual = presets.get(getattr(config, "preset", ""), {})
+    left_out = () if here else OF_THE_PLACE
     words, options = ["ganexplain", stage], []
     for each in fields(config):
         value, flag = getattr(config, each.name), "--" + each.name.replace("_", "-")
         values = [str(one) for one in (value if isinstance(value, tuple) else (value,))]
         if each.metadata["argument"]:
             words += values
-        elif each.name in OF_THE_PLACE or value == usual.get(each.name, each.default):
+        elif each.name in left_out or value == usual.get(each.name, each.default):
             continue
         elif isinstance(value, bool):
             options.append(flag if value else f"--no-{flag.removeprefix('--')}")

@@ -52,7 +52,7 @@ class Step:
 
     def plan(self, out: Path, seconds: float) -> tuple[str, str]:
         """Two lines: what it does in about how many `seconds`, and its command."""
-        command = command_text(self.name, self.config, shlex.quote(str(out / self.name)))
+        command = command_text(self.name, self.config, shlex.quote(str(out / self.name)), here=True)
         return f"{self.name}, {range_of_time(seconds)}: {self.purpose}", f"    {command}"
 
     def run(

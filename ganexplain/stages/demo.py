@@ -48,9 +48,15 @@ def demo(
     return DemoPage(page, next_commands(out))
 
 
-def plan(config: DemoConfig, out: Path, progress: Progress, resume: bool = False) -> str:
+def plan(
+    config: DemoConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> str:
     """What `demo` would do: `plan` of `run`; errors as `demo`."""
-    return plan_of_run(whole_run(config), out, progress, resume)
+    return plan_of_run(whole_run(config), out, progress, overwrite, resume)
 
 
 def whole_run(config: DemoConfig) -> RunConfig:

@@ -139,12 +139,20 @@ def run(
     return several if several.is_file() else out / "report" / "report.html"
 
 
-def plan(config: RunConfig, out: Path, progress: Progress, resume: bool = False) -> str:
+def plan(
+    config: RunConfig,
+    out: Path,
+    progress: Progress,
+    overwrite: bool = False,
+    resume: bool = False,
+) -> str:
     """What `run` would do, without doing it: each stage, its time and its command.
 
     Networks that would be trained are tried for a moment, as `run` does first. Errors as `run`.
     """
     way = WholeWay.open(config, out, progress, resume)
+    if not (overwrite or resume):
+        check_new_way(out, RunConfig.STAGES)
     lines = [f"{name}: done before" for name in way.done]
     if way.todo:
         todo, seconds = way.measured(progress)

@@ -33,7 +33,6 @@ from ganexplain.config import (
     SelectConfig,
     TrainClassifierConfig,
 )
-from ganexplain.config.setting import OF_THE_PLACE
 from ganexplain.corpora.load import open_corpus, read_corpus
 from ganexplain.errors import GanexplainError, TooFewExcerpts, UsageError
 from ganexplain.files import shipped as shipped_files
@@ -114,7 +113,9 @@ def test_each_stage_is_what_it_is_when_run_by_itself(
 def test_a_plan_has_commands_that_do_the_same(
     settings: RunConfig, whole: tuple[Path, list[str]], tmp_path: Path, command: Run
 ) -> None:
-    lines = plan(settings, tmp_path / "a run", NullProgress()).splitlines()
+    of_the_place = {"device": "cpu", "workers": "2", "cache": str(tmp_path / "the cache")}
+    here = replace(settings, **of_the_place)
+    lines = plan(here, tmp_path / "a run", NullProgress()).splitlines()
     assert [line.partition(",")[0] for line in lines[::2]] == STAGES
     assert all(re.search(r", \d+ to \d+ (s|min): [a-z]", line) for line in lines[::2])
     assert not any(tmp_path.iterdir())
@@ -124,9 +125,9 @@ def test_a_plan_has_commands_that_do_the_same(
         shown = command(*words, "--dry-run")
         there = tomllib.loads((whole[0] / stage / "config.toml").read_text())
         ours = tomllib.loads(shown.out.replace(str(tmp_path / "a run"), str(whole[0])))
-        of_the_place = {name.replace("_", "-") for name in OF_THE_PLACE}
-        same = set(there) - of_the_place
-        assert {key: ours[key] for key in same} == {key: there[key] for key in same}, stage
+        assert ours == there | {key: of_the_place[key] for key in there.keys() & of_the_place}, (
+            stage
+        )
 
 
 def test_the_plan_of_a_finished_run_has_nothing_to_do(
@@ -134,6 +135,18 @@ def test_the_plan_of_a_finished_run_has_nothing_to_do(
 ) -> None:
     lines = plan(settings, whole[0], NullProgress(), resume=True).splitlines()
     assert lines == [f"{name}: done before" for name in STAGES]
+
+
+def test_what_run_refuses_is_not_planned(
+    settings: RunConfig, whole: tuple[Path, list[str]], command: Run
+) -> None:
+    with pytest.raises(UsageError, match="contains an earlier run"):
+        plan(settings, whole[0], NullProgress())
+    words = [settings.corpus[0], "--classifier", settings.classifier, "--gan", settings.gan]
+    refused = command("run", *words, "--out", whole[0], "--dry-run")
+    assert refused.code == 2
+    assert "contains an earlier run" in refused.err and not refused.out
+    assert plan(settings, whole[0], NullProgress(), overwrite=True)
 
 
 def test_what_it_does_and_how_long_is_noted_first(whole: tuple[Path, list[str]]) -> None:
