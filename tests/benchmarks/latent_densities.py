@@ -247,8 +247,8 @@ def main() -> None:
     redrawn = generator, encoded(encoder, test, count)
     print(judged("held-out, encoded", in_chunks(*redrawn), judges), flush=True)
     for each in densities:
-        made = in_chunks(lambda z, each=each: generator(each.to_latent(z)), each.base)
-        print(judged(each.name, made, judges), flush=True)
+        drawn = in_chunks(each.to_latent, each.base)
+        print(judged(each.name, in_chunks(generator, drawn), judges), flush=True)
     columns = "".join(f" {name}: FID | kernel |" for name in judges)
     print(f"\n| prior | weight | steps | response |{columns} nearest real |")
     print(f"|{'---|' * (5 + 2 * len(judges))}")

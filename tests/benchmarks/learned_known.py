@@ -150,6 +150,9 @@ class Listener(nn.Module):
     It has a twelfth of the work of SVDNet, so that each seed can have its own.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, classes: int, mean: np.ndarray, deviation: np.ndarray) -> None:
         super().__init__()
         self.register_buffer("mean", torch.from_numpy(mean).float()[:, None])
@@ -257,7 +260,7 @@ def trained(task: Task, way: str, stored: Tensor | None, every: int) -> KnownTra
     else:
         training.centres, training.stored = training.task.train.whole_excerpts(every), stored
     if way.startswith("events"):
-        training.explainer.mask = SeveralMask(MOST_EVENTS)
+        training.explainer.mask = SeveralMask(MOST_EVENTS)  # type: ignore[assignment]
     if way not in FILTERS:
         for step in range(task.config.steps):
             training.step(step)

@@ -31,6 +31,7 @@ def test_its_gradient_is_that_of_the_paper_written_out() -> None:
             t = int(values[n, d].argmax()) if own[n, d] else 12
             weight = given[n, t] * math.log(given[n, t] / alone[n])
             expected[n, d] = -weight * shapes[t].numpy()
+    assert maps.grad is not None
     np.testing.assert_allclose(maps.grad.numpy(), expected, atol=1e-12)
 
 

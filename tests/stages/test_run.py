@@ -113,8 +113,7 @@ def test_each_stage_is_what_it_is_when_run_by_itself(
 def test_a_plan_has_commands_that_do_the_same(
     settings: RunConfig, whole: tuple[Path, list[str]], tmp_path: Path, command: Run
 ) -> None:
-    of_the_place = {"device": "cpu", "workers": "2", "cache": str(tmp_path / "the cache")}
-    here = replace(settings, **of_the_place)
+    here = replace(settings, device="cpu", workers="2", cache=str(tmp_path / "the cache"))
     lines = plan(here, tmp_path / "a run", NullProgress()).splitlines()
     assert [line.partition(",")[0] for line in lines[::2]] == STAGES
     assert all(re.search(r", \d+ to \d+ (s|min): [a-z]", line) for line in lines[::2])
@@ -125,9 +124,8 @@ def test_a_plan_has_commands_that_do_the_same(
         shown = command(*words, "--dry-run")
         there = tomllib.loads((whole[0] / stage / "config.toml").read_text())
         ours = tomllib.loads(shown.out.replace(str(tmp_path / "a run"), str(whole[0])))
-        assert ours == there | {key: of_the_place[key] for key in there.keys() & of_the_place}, (
-            stage
-        )
+        given = there.keys() & {"device", "workers", "cache"}
+        assert ours == there | {key: getattr(here, key) for key in given}, stage
 
 
 def test_the_plan_of_a_finished_run_has_nothing_to_do(

@@ -61,6 +61,7 @@ class Cluster:
     def kill_scheduler(self) -> None:
         """Kill the scheduler."""
         self.started["scheduler"].kill()
+        self.started["scheduler"].wait()
 
     def stop(self) -> None:
         """End all processes."""
