@@ -95,8 +95,8 @@ def train_classifier(
         mixup: Parameter x of mixup, which blends pairs of excerpts by Beta(x, x); 0: off.
         balance: Draw each class equally often, and in a class each kind of recording (column
             `kind`).
-        precision: Precision of convolutions in training: bfloat16 (a CPU without AVX-512: float32
-            all the same) or float32.
+        precision: Precision of convolutions in training: bfloat16 or float32. A CPU without fast
+            instructions for bfloat16 computes in float32, and the record says so.
         workers: Threads that prepare batches, and processes that compute features before the
             training; 0: the process of the run does both.
         scheduler_file: File that a Dask scheduler has written (scheduler_file); its workers compute
@@ -266,7 +266,8 @@ def train_gan(
         ema_decay: Decay per step of the generator's moving average.
         encoder_steps: Updates of the encoder of the best generator.
         sample_every: Updates between validations; each writes samples.
-        precision: Precision of the networks in training: float32 or bfloat16.
+        precision: Precision of the networks in training: float32 or bfloat16. A CPU without fast
+            instructions for bfloat16 computes in float32, and the record says so.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
         workers: Workers that compute features (and the maps of cgan) before the training: a number
@@ -678,7 +679,8 @@ def explain(
         responses: Path of responses.npz, or run directory of `responses`; required by search
             adaptive and objective match.
         features: Layer whose features are recorded for `select`; empty: the last hidden layer.
-        precision: Precision of the search: float32, tfloat32 (GPU) or bfloat16.
+        precision: Precision of the search: float32, tfloat32 (GPU) or bfloat16. A CPU without fast
+            instructions for bfloat16 computes in float32, and the record says so.
         batch_size: Searches per batch and per saved block; 0: 48 on a CPU, 512 on a GPU.
         shard: Share of the run, i/n: every n-th block, starting with block i (0 to n - 1).
         seed: First seed: example k starts from the latent drawn with seed + k.
@@ -841,7 +843,8 @@ def train_explainer(
         learning_rate: Learning rate (Adam).
         look_every: Updates between evaluations on held-out inputs.
         precision: cgan, teacher occlusion, grad-cam: precision of the networks in training,
-            bfloat16 or float32.
+            bfloat16 or float32. A CPU without fast instructions for bfloat16 computes in float32,
+            and the record says so.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
         workers: Workers that compute features (and the maps of cgan) before the training: a number

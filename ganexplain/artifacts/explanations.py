@@ -154,6 +154,11 @@ class ExplanationMeta:
                     f"{path}: made with another {name} file than {getattr(self, name)} is now; "
                     "name another --out, or remove this one"
                 )
+        if made.precision != self.precision:
+            raise UsageError(
+                f"{path}: computed in {made.precision}, not in {self.precision} as here; name "
+                "another --out, or remove this one"
+            )
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
 from ganexplain.networks.target import NetworkSource, TargetNetwork
 from ganexplain.networks.unit_syntax import parse_units
+from ganexplain.runs.precision import precision_in_effect
 from ganexplain.version import __version__
 
 BATCH_SIZES = {"cpu": 48, "cuda": 512}
@@ -64,6 +65,8 @@ class SearchTask:
         """
         made = (mixtures, mixtures.input_spec) if mixtures else None
         networks = SearchNetworks.load(config, made=made)
+        precision = precision_in_effect(config.precision, networks.device)
+        config = replace(config, precision=precision)  # of all processes and files of the search
         config, warnings = without_gradients(config, networks.explained.network)
         usual = BATCH_SIZES.get(networks.device.type, BATCH_SIZES["cpu"])
         batch_size = config.batch_size or usual

@@ -233,7 +233,8 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
     look_every: int = setting("Updates between evaluations on held-out inputs.", 100, 1)
     precision: str = setting(
         "cgan, --teacher occlusion, grad-cam: precision of the networks in training, bfloat16 or "
-        "float32.",
+        "float32. A CPU without fast instructions for bfloat16 computes in float32, and the record "
+        "says so.",
         "bfloat16",
     )
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 100, 1, extends=True)

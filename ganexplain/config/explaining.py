@@ -103,7 +103,9 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
     )
     features: str = setting(FEATURES, "")
     precision: str = setting(
-        "Precision of the search: float32, tfloat32 (GPU) or bfloat16.", "float32"
+        "Precision of the search: float32, tfloat32 (GPU) or bfloat16. A CPU without fast "
+        "instructions for bfloat16 computes in float32, and the record says so.",
+        "float32",
     )
     batch_size: int = setting(
         "Searches per batch and per saved block; 0: 48 on a CPU, 512 on a GPU.", 0, 0

@@ -86,8 +86,8 @@ class TrainClassifierConfig(Trains):
         False,
     )
     precision: str = setting(
-        "Precision of convolutions in training: bfloat16 (a CPU without AVX-512: float32 all the "
-        "same) or float32.",
+        "Precision of convolutions in training: bfloat16 or float32. A CPU without fast "
+        "instructions for bfloat16 computes in float32, and the record says so.",
         "bfloat16",
     )
     workers: int = setting(
@@ -224,7 +224,9 @@ class TrainGanConfig(Trains, DividesFeatures):
     )
     sample_every: int = setting("Updates between validations; each writes samples.", 1000, 1)
     precision: str = setting(
-        "Precision of the networks in training: float32 or bfloat16.", "bfloat16"
+        "Precision of the networks in training: float32 or bfloat16. A CPU without fast "
+        "instructions for bfloat16 computes in float32, and the record says so.",
+        "bfloat16",
     )
     checkpoint_every: int = setting(CHECKPOINT_EVERY, 1000, 1, extends=True)
     seed: int = setting(SEED, 0, 0, LAST_SEED)

@@ -37,6 +37,7 @@ from ganexplain.runs.lock import (
     run_records,
 )
 from ganexplain.runs.machine import resolve_device_name, thread_count
+from ganexplain.runs.precision import check_same_precision, recorded_precision
 from ganexplain.runs.progress import LoggedProgress, Progress, forward_warnings
 from ganexplain.runs.record import FinishedRun, library_versions, tensorboard_writer
 from ganexplain.version import __version__
@@ -74,7 +75,7 @@ class RunDirectory:
         self._board: Any = None  # False if TensorBoard is not installed
         self._read = RunInputs(path)
         self.finished: FinishedRun | None = None  # the resumed run, if it was done
-        self._computes = False  # until then, run.json of a finished run is left as it is
+        self._computes = False  # until then, run.json of a finished run stays
         self._check_entries(overwrite, bool(resume))
         create_directory(path)
         with ExitStack() as stack:
@@ -91,12 +92,12 @@ class RunDirectory:
 
     def _check_entries(self, overwrite: bool, resume: bool) -> None:
         """Raise UsageError if the directory's entries do not allow this run."""
-        # The first of several shares writes its log and config.toml before all else, so if there
-        # are other entries, config.toml exists by the time it is looked up.
+        # The first of several shares writes its log and config.toml before all else.
         entries = directory_entries(self.path)
         if (resume or self.share) and (self.path / "config.toml").is_file():
             self._check_same_settings()
             records = run_records(self.path)  # inputs of other shares are checked at the merge
+            check_same_precision(self.path, records, self.config)
             own = [record for record in records if record == self.run_file or not self.share]
             self._read = RunInputs(self.path, own)
             self._read.check_files()
@@ -283,6 +284,7 @@ class RunDirectory:
                 "folder": str(Path.cwd()),
                 "seed": getattr(self.config, "seed", None),
                 "device": resolve_device_name(getattr(self.config, "device", None)),
+                "precision": recorded_precision(self.config),
                 "threads": thread_count(),
                 "python": platform.python_version(),
                 "machine": platform.platform(),

@@ -33,7 +33,7 @@ from ganexplain.files.checkpoints import checkpoint_path, freeze_network
 from ganexplain.inputs.base import Input
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device, reserve_cores
-from ganexplain.runs.precision import note_precision
+from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.prefetch import Prefetch
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
@@ -71,7 +71,7 @@ def train_classifier(
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
-        note_precision(config.precision, device, progress)
+        config = with_precision_in_effect(config, device, progress)
         features = FeatureWorkers(workers, out, progress)
         splits = _load_splits(corpus, input_spec, config, features)
         for name, split in splits.items():

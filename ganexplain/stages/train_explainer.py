@@ -27,7 +27,7 @@ from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inp
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.precision import note_precision
+from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
@@ -79,7 +79,7 @@ def train_explainer(
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
-        note_precision(config.precision, device, progress)
+        config = with_precision_in_effect(config, device, progress)
         for source in sources:
             for name, file in source.files().items():
                 run.used(name if len(sources) == 1 else str(file), file)

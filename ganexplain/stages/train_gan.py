@@ -35,7 +35,7 @@ from ganexplain.report.pictures.sample_sheet import (
 )
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.precision import note_precision
+from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
@@ -81,7 +81,7 @@ def train_gan(
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
-        note_precision(config.precision, device, progress)
+        config = with_precision_in_effect(config, device, progress)
         features, cache = FeatureWorkers(workers, out, progress), cache_directory(config.cache)
         features.fill(corpus, ("train", "valid"), input_spec, cache)
         choice = _prepare(config, corpus, input_spec, device, networks, run, progress)

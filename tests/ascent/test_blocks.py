@@ -32,6 +32,7 @@ from support.paths import PRETRAINED
 from torch import nn
 
 from ganexplain.artifacts import merging
+from ganexplain.artifacts.explanations import read_explanation_meta
 from ganexplain.artifacts.merging import explanation_files
 from ganexplain.artifacts.plan import parse_shard
 from ganexplain.artifacts.selection import Selection
@@ -50,6 +51,7 @@ from ganexplain.networks.hooks import unit_response
 from ganexplain.networks.layer_units import LayerUnits
 from ganexplain.networks.unit_syntax import parse_readings
 from ganexplain.networks.units import Unit
+from ganexplain.runs import precision
 from ganexplain.runs.progress import LineProgress, NullProgress
 from ganexplain.stages.explain import explain
 from ganexplain.stages.responses import responses
@@ -181,9 +183,12 @@ def test_the_authors_kept_iterate_is_that_of_their_loop(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Path) -> None:
+def test_a_search_in_bfloat16_is_written_in_float32(
+    several: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Other latents than those of a search in float32, with responses as float32 gives them."""
     config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")
+    monkeypatch.setattr(precision, "is_bfloat16_fast", lambda _: True)
     (path,) = explain(config, tmp_path / "e", NullProgress())
     rough, _ = read_arrays(path, "explanations", ())
     exact, _ = read_arrays(several / "fc8-1-max" / "explanations.npz", "explanations", ())
@@ -197,6 +202,23 @@ def test_a_search_in_bfloat16_is_written_in_float32(several: Path, tmp_path: Pat
         rough["response_trace"][0], rough["best_iteration"][1][:, None], axis=1
     )
     assert np.abs(searched[:, 0] - rough["response"][1]).max() > 1e-4  # bfloat16 was used
+
+
+@pytest.mark.slow
+def test_the_meta_has_the_precision_in_effect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")
+    monkeypatch.setattr(precision, "is_bfloat16_fast", lambda _: False)
+    (path,) = explain(config, tmp_path / "e", NullProgress())
+    found, meta = read_arrays(path, "explanations", ())
+    assert meta["precision"] == "float32"
+    best = found["best_iteration"][1][:, None]
+    searched = np.take_along_axis(found["response_trace"][0], best, axis=1)[:, 0]
+    np.testing.assert_allclose(searched, found["response"][1], atol=1e-4)  # float32 was used
+    made = read_explanation_meta(path)
+    with pytest.raises(UsageError, match="computed in float32, not in bfloat16"):
+        replace(made, precision="bfloat16").check_same_inputs(path, made)
 
 
 @pytest.mark.slow
