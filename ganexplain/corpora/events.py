@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from ganexplain.corpora.listed_files import label_text
-from ganexplain.errors import BadFile
+from ganexplain.corpora.tables import TableRow, table_rows, with_decimal_point
+from ganexplain.errors import GanexplainError
 from ganexplain.files.atomic import existing_file, write_table
 
 COLUMNS = ("path", "time", "duration", "low_hz", "high_hz", "kind")
@@ -48,30 +46,42 @@ def write_events(path: Path, events: Iterable[Event]) -> None:
 
 
 def read_events(path: Path) -> list[Event]:
-    """Read a CSV table with at least `COLUMNS`; BadFile with the line of a row that is not one."""
-    reader = csv.DictReader(io.StringIO(label_text(existing_file(path))))
-    missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-    if missing:
-        raise BadFile(
-            f"{path}, line 1: no column {missing[0]!r}; the first line is {','.join(COLUMNS)}"
-        )
-    events = [_event(f"{path}, line {reader.line_num}", row) for row in reader]
-    if not events:
-        raise BadFile(f"{path}: no rows after the first line; add one for each event")
-    return events
+    """Read a CSV table with at least `COLUMNS`.
+
+    Errors as `table_rows`, and GanexplainError with line and column for a cell that cannot be.
+    """
+    return [_event(row) for row in table_rows(existing_file(path), COLUMNS, "event")]
 
 
-def _event(where: str, row: dict[str, str]) -> Event:
+def _event(row: TableRow) -> Event:
+    path, *numbers, kind = row.cells
+    for column, text in zip(COLUMNS, row.cells, strict=True):
+        if not text:
+            raise GanexplainError(f"{row.where}: {column} is empty")
+        if any(letter in text for letter in "\0\r\n"):
+            raise GanexplainError(
+                f"{row.where}: {column} contains a line break or a zero; look for an open quote"
+            )
+    time, duration, low, high = (
+        _number(row.where, *named) for named in zip(COLUMNS[1:5], numbers, strict=True)
+    )
+    if low > high:
+        raise GanexplainError(f"{row.where}: low_hz {low:g} is above high_hz {high:g}")
+    return Event(path, time, duration, low, high, kind)
+
+
+def _number(where: str, column: str, text: str) -> float:
+    """A finite number of seconds or Hz that is not negative."""
+    unit = "Hz" if column.endswith("_hz") else "seconds"
     try:
-        time, duration, low, high = (float(row[name]) for name in COLUMNS[1:5])
-    except (TypeError, ValueError) as error:
-        raise BadFile(f"{where}: {error}; times are seconds, frequencies Hz") from error
-    event = Event(row["path"], time, duration, low, high, row["kind"] or "")
-    if not all(map(math.isfinite, astuple(event)[1:5])) or duration < 0 or low > high:
-        raise BadFile(f"{where}: a time or band that is not one; write duration >= 0, low <= high")
-    if not (event.path and event.kind):
-        raise BadFile(f"{where}: path or kind is empty")
-    return event
+        value = float(with_decimal_point(text))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise GanexplainError(f"{where}: {column} {text!r} is not a number; write {unit}")
+    if value < 0:
+        raise GanexplainError(f"{where}: {column} {text} is negative; write {unit} from 0 on")
+    return value
 
 
 def kinds_of(events: Sequence[Event]) -> tuple[str, ...]:

@@ -379,6 +379,13 @@ def test_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     assert "line 1: more than one column 'label'" in message_of(path)
 
 
+def test_a_row_with_more_cells_than_the_first_line_is_refused(tmp_path: Path) -> None:
+    path = manifest_with(tmp_path, [*GOOD_ROWS, "b.wav,0,5,0,9,flute,valid"])  # decimal commas
+    path.write_text(path.read_text().replace(HEADER, HEADER + ",notes"))
+    line = len(GOOD_ROWS) + 2
+    assert f"line {line}: 7 cells, but the first line has 6" in message_of(path)
+
+
 def test_line_of_a_separator_is_counted(tmp_path: Path) -> None:
     path = manifest_with(tmp_path, [*GOOD_ROWS[:2], "b.wav,0,nine,flute,valid"])
     path.write_text("sep=,\n" + path.read_text())
