@@ -18,6 +18,7 @@ from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.files.atomic import Document
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.runs.inputs import Recording
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import NullProgress, Progress
 from ganexplain.runs.resume import State
@@ -101,12 +102,13 @@ class ExplainerTraining(Protocol):
 class LearnedMethod:
     """A method of `train-explainer`, whose `explainer.pt` is an attribution method.
 
-    `check` raises UsageError for settings or networks that it does not allow; `load` raises
-    KeyError, TypeError or ValueError for a file that is not complete. A method that is not
-    `of_any_network` explains only the network that it was trained on.
+    `check` raises UsageError for settings, networks or training recordings that it does not allow,
+    before anything is written; `load` raises KeyError, TypeError or ValueError for a file that is
+    not complete. A method that is not `of_any_network` explains only the network that it was
+    trained on.
     """
 
-    check: Callable[[TrainExplainerConfig, Sequence[TargetNetwork]], None]
+    check: Callable[[TrainExplainerConfig, Sequence[TargetNetwork], Sequence[Recording]], None]
     start: Callable[[Task], ExplainerTraining]
     load: Callable[[ExplainerFile, torch.device], Answer]
     of_any_network: bool = False

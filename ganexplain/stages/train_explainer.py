@@ -75,7 +75,7 @@ def train_explainer(
     input_spec = _common_input_spec(sources, networks)
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     input_spec = input_spec_for(corpus, input_spec)
-    _check_settings(config, networks)
+    _check_settings(config, networks, corpus)
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
@@ -128,10 +128,12 @@ def _train(
     return training.finish()
 
 
-def _check_settings(config: TrainExplainerConfig, networks: tuple[TargetNetwork, ...]) -> None:
-    """Raise UsageError for an impossible setting, before the corpus is read."""
+def _check_settings(
+    config: TrainExplainerConfig, networks: tuple[TargetNetwork, ...], corpus: AnyCorpus
+) -> None:
+    """Raise UsageError for an impossible setting, before recordings are read."""
     check_divisible(config.batch_size)
-    LEARNED[config.method].check(config, networks)
+    LEARNED[config.method].check(config, networks, corpus.split("train"))
     for network in networks:
         if config.layer:
             find_layer(network.network, config.layer)

@@ -22,7 +22,7 @@ from ganexplain.classifiers.base import initialise
 from ganexplain.classifiers.checkpoint import Classifier, write_classifier
 from ganexplain.classifiers.picturenet import PictureNet
 from ganexplain.config import TrainClassifierConfig, TrainExplainerConfig
-from ganexplain.corpora.events import Event, write_events
+from ganexplain.corpora.events import COLUMNS, Event, write_events
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Task
@@ -193,7 +193,6 @@ def test_filters_are_named_by_listed_events(command: Run, corpus: Path, tmp_path
     files = sorted(path for path in corpus.rglob("*") if path.suffix in (".ogg", ".flac", ".wav"))
     found = [Event(str(path), 0.0, 1000.0, 0.0, 20000.0, "music") for path in files]
     write_events(tmp_path / "all.csv", found)
-    write_events(tmp_path / "none.csv", [replace(found[0], path="other.flac")])
     words = ("train-explainer", corpus, "--classifier", CLASSIFIER, *TINY, "--steps", "1")
     done = command(*words, "--events", tmp_path / "all.csv", "--out", tmp_path / "run")
     assert done.code == 0, done.err
@@ -203,8 +202,46 @@ def test_filters_are_named_by_listed_events(command: Run, corpus: Path, tmp_path
     assert sum(row["share"] for row in rows) == pytest.approx(1)
     page = (tmp_path / "run" / "parts.html").read_text()
     assert f"Filter {rows[0]['filter']}: music" in page
-    done = command(*words, "--events", tmp_path / "none.csv", "--out", tmp_path / "no")
-    assert done.code == 2 and "lists no event of a training recording" in done.error_line()
+
+
+NO_CONVOLUTION = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(80 * 115, 4), nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc2(torch.relu(self.fc1(x.flatten(1))))
+"""
+
+
+def test_what_cannot_be_is_said_before_an_earlier_run_is_deleted(
+    command: Run, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "flat_network.py").write_text(NO_CONVOLUTION)
+    (tmp_path / "input.toml").write_text('kind = "log-mel"\n')
+    write_events(tmp_path / "none.csv", [Event("other.flac", 0.0, 1.0, 0.0, 100.0, "kick")])
+    (tmp_path / "wrong.csv").write_text(",".join(COLUMNS) + "\na.wav,0,-1,0,100,kick\n")
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in ("run.json", "explainer.pt"):
+        (out / name).write_text("{}")
+    shipped = ("--classifier", CLASSIFIER)
+    for options, message in (
+        ((*shipped, "--events", tmp_path / "nothere.csv"), "nothere.csv: no such file"),
+        ((*shipped, "--events", tmp_path / "wrong.csv"), "line 2: duration -1 is negative"),
+        ((*shipped, "--events", tmp_path / "none.csv"), "no event of a training recording"),
+        ((*shipped, "--layer", "fc7"), "has no two dimensions of places"),
+        ((*shipped, "--targets", "conv4"), "layer conv4 is not behind layer conv5"),
+        (("--model", "flat_network:Net", "--input", tmp_path / "input.toml"), "no convolution"),
+    ):
+        done = command("train-explainer", corpus, *options, *TINY, "--overwrite", "--out", out)
+        assert done.code > 0 and message in done.error_line()
+        assert sorted(path.name for path in out.iterdir()) == ["explainer.pt", "run.json"]
 
 
 def test_an_excerpt_is_explained_by_its_parts(command: Run, trained: Path, tmp_path: Path) -> None:

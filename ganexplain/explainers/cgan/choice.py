@@ -17,6 +17,7 @@ from ganexplain.explainers.cgan.training import CganTraining
 from ganexplain.explainers.cgan.training import check_settings as check_exact
 from ganexplain.explainers.task import ExplainerTraining, Task
 from ganexplain.networks.target import TargetNetwork
+from ganexplain.runs.inputs import Recording
 
 SHAPLEY = "shapley"
 # Settings of a training from exact maps, which one by coalitions does without.
@@ -26,8 +27,12 @@ OF_EXACT_MAPS = (
 )  # fmt: skip
 
 
-def check_cgan(config: TrainExplainerConfig, networks: Sequence[TargetNetwork]) -> None:
-    """Raise UsageError for settings that do not fit each other."""
+def check_cgan(
+    config: TrainExplainerConfig,
+    networks: Sequence[TargetNetwork],
+    recordings: Sequence[Recording],
+) -> None:
+    """Raise UsageError for settings that do not fit each other; any recordings will do."""
     check_known("--teacher", config.teacher, (SHAPLEY, *TEACHERS))
     if config.teacher != SHAPLEY:
         check_exact(config, networks)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,12 @@ import numpy as np
 from ganexplain.audio.filterbank import mel_frequencies
 from ganexplain.corpora.events import Event, kinds_of, read_events
 from ganexplain.corpora.interfaces import AnySplit
+from ganexplain.corpora.listed_files import in_form_on_disk
 from ganexplain.errors import UsageError
 from ganexplain.explainers.parts.places import Geometry
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.event_peaks import PURE, EventSpans, kind_shares, met_kinds
+from ganexplain.runs.inputs import Recording
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,25 @@ class KnownEvents:
         """Read a CSV table of events; errors as `read_events`."""
         return cls(path.parent, read_events(path))
 
-    @property
+    @cached_property
     def kinds(self) -> tuple[str, ...]:
         """The kinds, sorted."""
         return kinds_of(self.events)
 
-    def check(self, split: AnySplit) -> None:
-        """Raise UsageError if no event is in a recording of a split."""
-        listed = {(self.folder / event.path).resolve() for event in self.events}
-        if not any(recording.path.resolve() in listed for recording in split.recordings):
+    @cached_property
+    def _by_file(self) -> dict[Path, list[Event]]:
+        """The events of each recording; its name may be in any Unicode form."""
+        by_name = defaultdict(list)
+        for event in self.events:
+            by_name[event.path].append(event)
+        found = defaultdict(list)
+        for name, events in by_name.items():
+            found[in_form_on_disk(self.folder, name).resolve()] += events
+        return found
+
+    def check(self, recordings: Sequence[Recording]) -> None:
+        """Raise UsageError if no event is in one of the training recordings."""
+        if not any(recording.path.resolve() in self._by_file for recording in recordings):
             raise UsageError(
                 "--events: lists no event of a training recording; write paths relative to its "
                 "folder"
@@ -54,23 +67,13 @@ class KnownEvents:
 
     def of_excerpts(self, split: AnySplit, centres: np.ndarray) -> list[EventSpans]:
         """Return the events that sound in excerpts around `centres` (N, 2) of a split."""
-        heard = defaultdict(list)
-        for event in self.events:
-            heard[(self.folder / event.path).resolve()].append(event)
         starts, seconds = split.excerpt_sources(centres)["start_s"], split.front_end.seconds
-        paths = [recording.path.resolve() for recording in split.recordings]
+        heard = [self._by_file.get(each.path.resolve(), []) for each in split.recordings]
+        numbers = {kind: number for number, kind in enumerate(self.kinds)}
         return [
-            self._spans(
-                [e for e in heard[paths[i]] if -e.duration <= e.time - start < seconds], start
-            )
+            _spans([e for e in heard[i] if -e.duration <= e.time - start < seconds], start, numbers)
             for (i, _), start in zip(centres, starts, strict=True)
         ]
-
-    def _spans(self, events: Sequence[Event], start: float) -> EventSpans:
-        begins = np.array([[e.time, e.time + e.duration] for e in events]).reshape(-1, 2)
-        bands = np.array([[e.low_hz, e.high_hz] for e in events]).reshape(-1, 2)
-        numbers = {kind: number for number, kind in enumerate(self.kinds)}
-        return EventSpans(begins - start, bands, np.array([numbers[e.kind] for e in events], int))
 
     def name_filters(
         self,
@@ -91,6 +94,13 @@ class KnownEvents:
         pure = np.nan_to_num(shares)
         best = int(pure.argmax())
         return FilterName(self.kinds[best], float(pure[best])) if pure[best] >= PURE else None
+
+
+def _spans(events: Sequence[Event], start: float, numbers: Mapping[str, int]) -> EventSpans:
+    """Events by their times in an excerpt that begins at `start`, with `numbers` of their kinds."""
+    begins = np.array([[e.time, e.time + e.duration] for e in events]).reshape(-1, 2)
+    bands = np.array([[e.low_hz, e.high_hz] for e in events]).reshape(-1, 2)
+    return EventSpans(begins - start, bands, np.array([numbers[e.kind] for e in events], int))
 
 
 def sound_places(

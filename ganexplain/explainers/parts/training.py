@@ -28,9 +28,10 @@ from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.hooks import find_layer, layer_output, record_outputs
 from ganexplain.networks.layer_units import unit_values
-from ganexplain.networks.target import TargetNetwork
+from ganexplain.networks.target import TargetNetwork, example_inputs
 from ganexplain.networks.tracing import subnetwork_after
 from ganexplain.runs.distributed import average_gradients, rank_slice
+from ganexplain.runs.inputs import Recording
 from ganexplain.runs.machine import random_stream
 from ganexplain.runs.resume import State, finite_value, restore_optimiser
 
@@ -41,10 +42,21 @@ SAME = 1e-6  # relative squared error below which outputs are equal
 CHUNK = 32  # inputs in a pass without training
 
 
-def check_settings(config: TrainExplainerConfig, networks: Sequence[TargetNetwork]) -> None:
-    """Raise UsageError for more than one network."""
+def check_settings(
+    config: TrainExplainerConfig,
+    networks: Sequence[TargetNetwork],
+    recordings: Sequence[Recording],
+) -> None:
+    """Raise UsageError for networks, layers or listed events that do not fit.
+
+    Errors of the table of events as `read_events`; `recordings` are those of the training.
+    """
     if len(networks) > 1:
         raise UsageError("--method parts explains one network; give one --classifier")
+    target = networks[0]
+    _known_events(config, target, recordings)
+    example = example_inputs(target.front_end).to(target.device)
+    subnetwork_after(target.network, *chosen_layers(config, target.network, example))
 
 
 class PartsTraining:
@@ -58,19 +70,13 @@ class PartsTraining:
     def __init__(self, task: Task) -> None:
         self.task, self.config, self.device = task, task.config, task.device
         network, self.kind = task.networks[0].network, output_kind(task.networks[0])
-        self.known = _known_events(task)
+        self.known = _known_events(self.config, task.networks[0], task.train.recordings)
         self.centres = task.train.whole_excerpts()
         self.held_out = task.held_out.gather(
             _random_rows(task.held_out.whole_excerpts(), self.config.held_out, "held-out parts")
         )
         first = self.inputs(_random_rows(self.centres, FIRST, "first parts"))
-        self.layer = self.config.layer or default_layer(network, first[:2])
-        if not find_layer(network, self.layer).is_plain:
-            raise UsageError(
-                f"--layer {self.layer}: its units are not on the first axis behind the batch's; "
-                "name a convolution"
-            )
-        self.targets = self.config.targets or default_targets(network, self.layer)
+        self.layer, self.targets = chosen_layers(self.config, network, first[:2])
         self.own = subnetwork_after(network, self.layer, self.targets)
         self.head = subnetwork_after(network, self.targets[-1], (OUTPUT,))
         # Never closed: outside of `front` the network is unchanged.
@@ -78,8 +84,6 @@ class PartsTraining:
         self.opened = ExitStack()
         self.front = self.opened.enter_context(layer_output(fast, self.layer))
         features = torch.cat([self.features(part)[0] for part in first.split(CHUNK)])
-        if features.ndim != 4:
-            raise UsageError(f"--layer {self.layer}: its output has no two dimensions of places")
         with gradient_errors_named(fast, self.front) as front:
             self.geometry = estimate_geometry(front, first[:EXAMPLES])
         self.explainer = explainer_for(network, self.layer, self.targets, features.shape[1])
@@ -230,14 +234,16 @@ class PartsTraining:
         restore_optimiser(self.optimiser, state["optimiser"])
 
 
-def _known_events(task: Task) -> KnownEvents | None:
-    """The events of `--events`; UsageError where they have no meaning, BadFile if unreadable."""
-    if not task.config.events:
+def _known_events(
+    config: TrainExplainerConfig, target: TargetNetwork, recordings: Sequence[Recording]
+) -> KnownEvents | None:
+    """The events of `--events`; UsageError if they have no meaning, errors as `read_events`."""
+    if not config.events:
         return None
-    if task.networks[0].front_end.values_per_nat is None:  # no bands in Hz
+    if target.front_end.values_per_nat is None:  # no bands in Hz
         raise UsageError("--events: names need log-mel excerpts; leave it out for this network")
-    known = KnownEvents.read(Path(task.config.events))
-    known.check(task.train)
+    known = KnownEvents.read(Path(config.events))
+    known.check(recordings)
     return known
 
 
@@ -250,6 +256,25 @@ def _random_rows(rows: np.ndarray, count: int, purpose: str) -> np.ndarray:
     """Return at most `count` of the rows, always the same ones."""
     chosen = random_stream(0, purpose).permutation(len(rows))[:count]
     return rows[np.sort(chosen)]
+
+
+@torch.no_grad()
+def chosen_layers(
+    config: TrainExplainerConfig, network: nn.Module, example: Tensor
+) -> tuple[str, tuple[str, ...]]:
+    """The layer of the settings and those to reconstruct; UsageError if it has no places."""
+    layer = config.layer or default_layer(network, example)
+    found = find_layer(network, layer)
+    if not found.is_plain:
+        raise UsageError(
+            f"--layer {layer}: its units are not on the first axis behind the batch's; name a "
+            "convolution"
+        )
+    with record_outputs(network, {layer: found}) as outputs:
+        network(example)
+    if outputs[layer].ndim != 4:
+        raise UsageError(f"--layer {layer}: its output has no two dimensions of places")
+    return layer, tuple(config.targets or default_targets(network, layer))
 
 
 @torch.no_grad()
