@@ -64,14 +64,3 @@ def kind_shares(strength: np.ndarray, met: np.ndarray) -> np.ndarray:
         if len(rows) > 1:
             found[f] = met[rows, f].mean(axis=0)
     return found
-
-
-def purity(shares: np.ndarray) -> np.ndarray:
-    """Return the purity (D,) of filters from shares (D, K): the largest share of one kind."""
-    return shares.max(axis=1)
-
-
-def coverage(shares: np.ndarray) -> float:
-    """Return the share of kinds of which a filter with a purity of at least 0.5 is the detector."""
-    pure = shares[np.nan_to_num(purity(shares)) >= PURE]
-    return len(np.unique(pure.argmax(axis=1))) / shares.shape[1]

@@ -43,7 +43,7 @@ from ganexplain.explainers.parts.places import Geometry, distance_instability
 from ganexplain.explainers.parts.training import PartsTraining
 from ganexplain.explainers.task import Task
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.metrics.event_peaks import EventSpans, coverage, kind_shares, met_kinds, purity
+from ganexplain.metrics.event_peaks import PURE, EventSpans, kind_shares, met_kinds
 from ganexplain.networks.adapter import OutputNames
 from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
 from ganexplain.runs.progress import NullProgress
@@ -107,6 +107,17 @@ class Found:
     geometry: Geometry
     right: float
     p: float = 1.0
+
+
+def purity(shares: np.ndarray) -> np.ndarray:
+    """The purity (D,) of filters from shares (D, K): the largest share of one kind."""
+    return shares.max(axis=1)
+
+
+def coverage(shares: np.ndarray) -> float:
+    """The share of kinds of which a filter with a purity of at least 0.5 is the detector."""
+    pure = shares[np.nan_to_num(purity(shares)) >= PURE]
+    return len(np.unique(pure.argmax(axis=1))) / shares.shape[1]
 
 
 def figures(found: Found, known: Known) -> dict[str, float]:
@@ -238,11 +249,19 @@ class CategoryTraining(KnownTraining):
     def categories(self) -> Categories:
         return Categories(len(self.explainer.scale), self.task.networks[0].outputs)
 
-    def filter_loss(self, encoding: Encoding, targets: Sequence[Tensor], step: int) -> Tensor:
+    def step(self, step: int) -> dict[str, float]:
+        self.left = 1 - step / self.task.config.steps
+        return super().step(step)
+
+    def training_features(self, rows: np.ndarray) -> tuple[Tensor, tuple[Tensor, ...]]:
+        features, targets = super().training_features(rows)
         with torch.no_grad():
-            own = self.categories.own(encoding.maps, self.decided(targets[-1]))
-        left = 1 - step / self.task.config.steps
-        return left * category_loss(sharpen_maps(encoding.maps), own, self.events).mean()
+            self.network_decides = self.decided(targets[-1])
+        return features, targets
+
+    def filter_loss(self, encoding: Encoding) -> Tensor:
+        own = self.categories.own(encoding.maps, self.network_decides)
+        return self.left * category_loss(sharpen_maps(encoding.maps), own, self.events).mean()
 
 
 class EventTraining(CategoryTraining):

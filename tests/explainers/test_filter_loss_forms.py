@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 from benchmarks.filter_loss_forms import Categories, SeveralMask, category_loss
+from benchmarks.learned_known import coverage, purity
 
 from ganexplain.explainers.parts.network import PartMask, templates
 
@@ -60,3 +61,10 @@ def test_categories_push_a_filter_out_of_other_inputs() -> None:
     gradient = torch.autograd.grad(category_loss(maps, own).sum(), maps)[0]
     lower = maps.detach() - 0.1 * gradient.sign()
     assert category_loss(lower, own).sum() < category_loss(maps, own).sum()
+
+
+def test_purity_and_coverage_of_filters_by_their_shares() -> None:
+    shares = np.array([[0.0, 0.75, 0.2], [1.0, 0.0, 0.0], [0.1, 0.0, 0.49], [np.nan] * 3])
+    assert purity(shares[:3]).tolist() == [0.75, 1.0, 0.49]
+    assert coverage(shares) == 2 / 3  # nothing detects kind 2
+    assert coverage(shares[:1]) == 1 / 3

@@ -142,7 +142,7 @@ class PartsTraining:
         """Return the features at rows of `centres`, and those to reconstruct."""
         return self.features(self.inputs(self.centres[rows]))
 
-    def filter_loss(self, encoding: Encoding, targets: Sequence[Tensor], step: int) -> Tensor:
+    def filter_loss(self, encoding: Encoding) -> Tensor:
         """Return the loss () whose weight is `filter_weight`: the mean over filters."""
         return filter_loss(sharpen_maps(encoding.maps)).mean()
 
@@ -171,7 +171,7 @@ class PartsTraining:
         loss = error - config.share_weight * self.explainer.share.log()
         losses = {"loss": loss, "reconstruction": error}
         if config.filter_weight:
-            losses["filter"] = self.filter_loss(encoding, targets, step)
+            losses["filter"] = self.filter_loss(encoding)
             losses["loss"] = loss = loss + config.filter_weight * losses["filter"]
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
