@@ -830,8 +830,8 @@ def train_explainer(
         ema_decay: cgan: decay per step of the generator's moving average.
         targets: parts: layer to reconstruct; a sequence for several. Default: all fully connected
             layers except the last.
-        filter_weight: parts: weight of the filter loss, whose gain was never beyond chance; 0:
-            without it.
+        filter_weight: parts: weight of the filter loss; 0: without it. For planted events its gain
+            was not beyond chance.
         share_weight: parts: weight of -log p, where p is the share of the parts.
         events: parts: CSV table of known events (path, time, duration, low_hz, high_hz, kind) of
             the training recordings, from which filters get names.

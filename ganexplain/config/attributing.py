@@ -206,7 +206,8 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
         (),
     )
     filter_weight: float = setting(
-        "parts: weight of the filter loss, whose gain was never beyond chance; 0: without it.",
+        "parts: weight of the filter loss; 0: without it. For planted events its gain was not beyond "
+        "chance.",
         0.0,
         0,
     )
