@@ -206,8 +206,8 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
         (),
     )
     filter_weight: float = setting(
-        "parts: weight of the filter loss; 0: without it. For planted events its gain was not beyond "
-        "chance.",
+        "parts: weight of the filter loss; 0: without it. For planted events its gain was not "
+        "beyond chance.",
         0.0,
         0,
     )

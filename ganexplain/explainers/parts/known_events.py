@@ -52,7 +52,7 @@ class KnownEvents:
         by_name = defaultdict(list)
         for event in self.events:
             by_name[event.path].append(event)
-        found = defaultdict(list)
+        found: defaultdict[Path, list[Event]] = defaultdict(list)
         for name, events in by_name.items():
             found[in_form_on_disk(self.folder, name).resolve()] += events
         return found
