@@ -105,7 +105,7 @@ FORMS: dict[type, Form] = {
         names={"class_name": "unit"},
         spread=["target", "lost"],
         left_out=["settings"],
-        optional=["responses_hash"],
+        optional=["responses_hash", "guide_hashes"],
     ),
     MeasuredUnit: Form(spread=["unit"]),
     ResponsesMeta: Form(

@@ -894,6 +894,7 @@ def select(
     classifier: Network = "",
     trust_pickle: bool = False,
     trust_features: bool = False,
+    guide: PathName | Sequence[PathName] = (),
     top: int = 0,
     by: str = "",
     encoder: PathName = "descriptors",
@@ -926,6 +927,8 @@ def select(
             contains.
         trust_features: Compute the input of the network by the function that the file of its input
             names as features. This runs its code.
+        guide: Current path of the guide of a surrogate search; a sequence for several, in their
+            order. A guide that runs code must be named again. Empty: the paths when they were used.
         top: Number of real excerpts to compare with; 0: the number of examples.
         by: Score to rank by: composite (default: mean rank by fid-response and nearest real), fid-
             response (the paper's), fid-features, kid, kad, wasserstein, sliced-wasserstein or

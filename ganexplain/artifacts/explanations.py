@@ -47,6 +47,7 @@ class ExplanationMeta:
     its units are not on the first, as `frames 115 x units 32`, or empty. `example_iterations` and
     `lost` are known when the search is done. `beyond` is `output` if the search fixed the outputs
     of the network. Fields that older files do not have are empty or have the value of that time.
+    `guide_hashes` are the digests of the guides of a surrogate search.
     `settings` are all settings of the run, as in the file.
     """
 
@@ -73,6 +74,7 @@ class ExplanationMeta:
     lost: LostSearches | None = None
     layer_axes: str = ""
     beyond: str = ""
+    guide_hashes: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, fields: Fields) -> ExplanationMeta:
@@ -94,6 +96,7 @@ class ExplanationMeta:
             lost=LostSearches.from_json(fields),
             layer_axes=fields.text("layer_axes", "") or "",
             beyond=fields.text("beyond", "") or "",
+            guide_hashes=fields.texts("guide_hashes"),
             **{name: fields.text(name) for name in needed},
             **{name: fields.text(name, value) or value for name, value in (usual | OLDEST).items()},
         )
@@ -104,6 +107,7 @@ class ExplanationMeta:
             "responses_hash": self.responses_hash,
             "example_iterations": self.example_iterations,
             "layer_axes": self.layer_axes,
+            "guide_hashes": list(self.guide_hashes),
         }
         return {
             **self.settings,
@@ -158,6 +162,10 @@ class ExplanationMeta:
             raise UsageError(
                 f"{path}: computed in {made.precision}, not in {self.precision} as here; name "
                 "another --out, or remove this one"
+            )
+        if made.guide_hashes != self.guide_hashes:
+            raise UsageError(
+                f"{path}: made with other guides; name another --out, or remove this one"
             )
 
 

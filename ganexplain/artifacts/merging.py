@@ -34,7 +34,7 @@ from ganexplain.files.arrays import write_arrays
 
 BY_SETTING = ("latent", "mel", "response", "features", "best_iteration")
 BY_TRAJECTORY = ("response_trace", "latent_norm_trace")
-SAME_INPUTS = ("classifier_hash", "gan_hash", "responses_hash")
+SAME_INPUTS = ("classifier_hash", "gan_hash", "responses_hash", "guide_hashes")
 STARTS = ("start_mel", "start_response")
 FIXED, START_FIXED = FIXED_AXES  # only of searches that fixed outputs
 

@@ -21,7 +21,6 @@ from ganexplain.ascent.beyond import search_response
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.engine import Objective, Trajectories, ascend
 from ganexplain.ascent.evolution import EVOLUTION
-from ganexplain.ascent.guides import guide_features
 from ganexplain.ascent.match import MATCH, RealActivations, match_response
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import SearchTask, real_array
@@ -45,7 +44,6 @@ class BlockSearch:
         layers |= {task.fixed_outputs.layer} if task.fixed_outputs else set()
         layers |= {self.features_layer} if self.config.objective == MATCH else set()
         self.fast = self.networks.fast(layers)
-        self.features = guide_features(self.config.guide, self.networks)
 
     def __call__(self, part: Part, advance: Callable[[int], None]) -> None:
         """Search the R rows of a part for P iteration counts, and write its arrays (P, R, ...).
@@ -90,7 +88,7 @@ class BlockSearch:
             config.prior,
             config.hysteresis,
             config.calls if config.search == EVOLUTION else 0,
-            self.features,
+            self.networks.features,
         )
 
     @contextmanager

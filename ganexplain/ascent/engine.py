@@ -208,7 +208,7 @@ def ascend(
     """
     counts = sorted(set(iterations))
     parts = []
-    size = len(starts) if settings.features else settings.batch_size  # one model for all
+    size = len(starts) if settings.features else settings.batch_size  # they share a model
     for i in range(0, len(starts), size):
         part = starts.rows(i, i + size)
         parts.append(_run(begin_search(objective, part, settings), counts, advance))

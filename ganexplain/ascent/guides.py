@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganexplain.ascent.engine import start_latents
-from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.errors import UsageError
 from ganexplain.gans.networks import latent_size
+from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.black_box import find_black_box
@@ -28,18 +28,21 @@ FLAT = 1e-3  # of the spread of a layer: a feature that varies less counts littl
 
 
 def guide_features(
-    guides: Sequence[str], networks: SearchNetworks
-) -> Callable[[Tensor], Tensor] | None:
-    """Features (B, D) of latents (B, Z) by networks in files; None without any.
+    guides: Sequence[str], generated: Input, generator: nn.Module, device: torch.device
+) -> Guides | None:
+    """The features by networks in files, of what a generator makes; None without any.
 
-    They are the latents and the outputs of all layers with weights, rectified and averaged over
-    regions of time and frequency, each layer with the same spread. Raises UsageError for a guide
-    without gradients or for another kind of input; other errors as `load_target`.
+    `generated` describes what it makes. Raises UsageError for a guide without gradients, for
+    another kind of input and for one that code computes; other errors as `load_target`.
     """
     if not guides:
         return None
-    made = [_load(text, networks) for text in guides]
-    return Guides(made, networks.generator, networks.device)
+    return Guides([_load(text, generated, device) for text in guides], generator, device)
+
+
+def guide_digests(guides: Sequence[str]) -> tuple[str, ...]:
+    """What identifies each guide, as `NetworkSource.digest`."""
+    return tuple(named_source(text).digest() for text in guides)
 
 
 def guide_files(guides: Sequence[str]) -> list[Path]:
@@ -48,7 +51,11 @@ def guide_files(guides: Sequence[str]) -> list[Path]:
 
 
 class Guides:
-    """The features (B, D) of latents (B, Z), by networks whose input a generator makes."""
+    """The features (B, D) of latents (B, Z), by networks whose input a generator makes.
+
+    They are the latents and the outputs of all layers with weights, rectified and averaged over
+    regions of time and frequency, each layer with the same spread.
+    """
 
     def __init__(
         self, networks: Sequence[nn.Module], generator: nn.Module, device: torch.device
@@ -95,15 +102,21 @@ def _pooled(output: Tensor) -> Tensor:
     return functional.adaptive_avg_pool2d(planes, sizes).flatten(1)
 
 
-def _load(text: str, networks: SearchNetworks) -> nn.Module:
+def _load(text: str, generated: Input, device: torch.device) -> nn.Module:
     """A guide behind a conversion from what the generator makes; raises as `guide_features`."""
-    source, inputs = named_source(text), networks.explained.front_end
+    source = named_source(text)
     try:
-        target = load_target(source, inputs, networks.device)
+        if source.features:
+            raise UsageError(
+                f"its input is computed by code (features = {source.features!r}), which a guide "
+                "cannot have; name another network"
+            )
+        target = load_target(source, generated, device)
         if source.classifier:
-            check_same_front_end((Path(text), target.front_end), (Path("the GAN"), inputs))
+            check_same_front_end((Path(text), target.front_end), (Path("the GAN"), generated))
     except UsageError as error:
-        raise UsageError(f"--guide {text}: {error}") from error
+        reason = str(error).removeprefix(f"{text}: ").removeprefix(f"--model {source.model}: ")
+        raise UsageError(f"--guide {text}: {reason}") from error
     if find_black_box(target.network):
         raise UsageError(f"--guide {text}: has no gradients; name a network that has")
     return target.network

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ganexplain.ascent.engine import start_latents
+from ganexplain.ascent.guides import Guides, guide_features
 from ganexplain.classifiers.checkpoint import Classifier
 from ganexplain.config import ExplainConfig
 from ganexplain.gans.checkpoint import load_searched
@@ -28,11 +29,15 @@ EXAMPLES_TO_CHECK = 4  # on which an optimised network is compared with the orig
 
 @dataclass(frozen=True)
 class SearchNetworks:
-    """The network to explain and the generator of its inputs, on a device."""
+    """The network to explain and the generator of its inputs, on a device.
+
+    `features` are those of the guides of a surrogate search.
+    """
 
     explained: TargetNetwork
     generator: nn.Module
     device: torch.device
+    features: Guides | None = None
 
     @classmethod
     def load(
@@ -41,11 +46,11 @@ class SearchNetworks:
         classifier: Classifier | None = None,
         made: tuple[nn.Module, Input] | None = None,
     ) -> SearchNetworks:
-        """Load both networks from the files in the settings.
+        """Load both networks and the guides from the files in the settings.
 
         A `classifier` and a generator that are `made` already are in place of their files. Raises
         UsageError if the network does not accept the generator's output; other errors as
-        `load_target` and `load_searched`.
+        `load_target`, `load_searched` and `guide_features`.
         """
         source, gan = NetworkSource.from_settings(config), Path(config.gan)
         device = pick_device(config.device)
@@ -55,7 +60,9 @@ class SearchNetworks:
         generator, front_end = made or load_searched(gan, device)
         explained = explained or load_target(source, front_end, device)
         check_same_front_end((Path(source.name), explained.front_end), (gan, front_end))
-        return cls(explained, generator.to(device), device)
+        generator = generator.to(device)
+        features = guide_features(config.guide, front_end, generator, device)
+        return cls(explained, generator, device, features)
 
     def example(self) -> Tensor:
         """An input (1, ...) of the network: the generator's output for the zero latent."""

@@ -16,10 +16,11 @@ from ganexplain.artifacts.responses import check_group, given_path, read_respons
 from ganexplain.ascent.beyond import FixedOutputs, check_beyond
 from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.gradients import check_units
+from ganexplain.ascent.guides import guide_digests
 from ganexplain.ascent.match import MATCH
 from ganexplain.ascent.priors import PRIORS
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.surrogate import SURROGATE
+from ganexplain.ascent.surrogate import MOST, SURROGATE
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError
 from ganexplain.files.atomic import file_hash
@@ -74,7 +75,7 @@ class SearchTask:
         features = config.features or last_hidden_layer(explained.network)
         find_layer(explained.network, features, "--features")
         rows = 1 if adaptive else Grid.from_settings(config).rows
-        block = rows if config.search == SURROGATE else batch_size  # one model for all
+        block = config.examples if config.search == SURROGATE else batch_size  # a model a setting
         plan = make_plan(config, explained, networks.example(), rows, block)
         base = _base_meta(config, plan.targets[0], explained, features)
         metas, aims = {}, {}
@@ -111,9 +112,8 @@ def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[Explai
         config = replace(config, search=SURROGATE if config.guide else EVOLUTION)
     if config.search != EVOLUTION and config.calls != ExplainConfig.calls:
         raise UsageError(f"--calls {config.calls}: goes with --search evolution; leave it out")
-    if bool(config.guide) != (config.search == SURROGATE):
-        option = "--guide" if config.guide else "--search surrogate"
-        raise UsageError(f"{option}: --guide and --search surrogate go together; give both")
+    if config.guide and config.search != SURROGATE:
+        raise UsageError(f"--guide {config.guide[0]}: add --search surrogate, which it guides")
     if config.search not in BLIND:
         return config, []
     check_blind(config)
@@ -123,6 +123,25 @@ def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[Explai
     return config, [
         f"{chosen}--search {config.search}, {calls:,} calls of the network for each unit"
     ]
+
+
+def check_guides(config: ExplainConfig) -> None:
+    """Raise UsageError for guides without their search, or the search without guides.
+
+    The grid may have guides: for a black box they choose the search.
+    """
+    if config.guide and config.search not in ("grid", SURROGATE):
+        raise UsageError(
+            f"--guide: --search {config.search} has no use for it; use --search surrogate, or "
+            "leave it out"
+        )
+    if config.search == SURROGATE and not config.guide:
+        raise UsageError(
+            "--search surrogate: name a network like the explained one, which has gradients, with "
+            "--guide"
+        )
+    if config.guide and config.examples > MOST:
+        raise UsageError(f"--examples {config.examples}: with --guide at most {MOST:,}")
 
 
 def check_blind(config: ExplainConfig) -> None:
@@ -160,6 +179,7 @@ def _base_meta(
         seed=config.seed,
         classifier=source.name,
         classifier_hash=source.digest(),
+        guide_hashes=guide_digests(config.guide),
         gan=config.gan,
         gan_hash="",  # known when the run has begun: `with_gan`
         responses=config.responses,

@@ -1,9 +1,9 @@
 """Searches without gradients of the network: by those of a model of its responses.
 
-The model is a kernel regression of all recent responses, of all searches, on what other networks,
-the guides, compute for the same sounds (`guides.py`). These have gradients. An iteration calls the
-network once a search, fits the model again, and steps along the model's gradient as a search with
-gradients would, by Adam. So errors of single gradients average out.
+The model is a kernel regression of the recent responses of all searches of a setting on what other
+networks, the guides, compute for the same sounds (`guides.py`). These have gradients. An iteration
+calls the network once a search, fits the model again, and steps along the model's gradient as a
+search with gradients would, by Adam. So errors of single gradients average out.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from torch import Tensor
 from ganexplain.ascent.settings import AscentSettings, Starts
 
 SURROGATE = "surrogate"  # as a choice of --search
-LAST = 1500  # responses that are regressed, the most recent
+LAST = 1500  # responses that are regressed, the most recent, or all of one iteration if more
+MOST = 5000  # searches that may share a model, whose kernel is a matrix of their pairs
 OLDER = 0.97  # weight of a response after one iteration more
 WIDTH = 0.3  # squared, of the kernel, in the median squared distance of the features
 RIDGE = 0.003
@@ -97,8 +98,8 @@ class ResponseModel:
     def add(self, latent: Tensor, response: Tensor) -> None:
         """Fit the model again with responses (R,) at latents (R, Z), the most recent."""
         with torch.no_grad():
-            new = torch.cat([self.features(z) for z in latent.split(self.batch_size)])[-LAST:]
-        response, kept = response[-LAST:], max(0, LAST - len(new))
+            new = torch.cat([self.features(z) for z in latent.split(self.batch_size)])
+        kept = max(0, LAST - len(new))
         old = self.points[-kept:] if kept and len(self.points) else new[:0]
         count = len(old)
         across = _squared_distances(new, torch.cat([old, new]))

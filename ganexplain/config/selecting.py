@@ -55,6 +55,12 @@ class SelectConfig(SeeksExcerpts, Computes, Divides):
     trust_pickle: bool = setting(TRUST_PICKLE, False)
     trust_features: bool = setting(TRUST_FEATURES, False)
     gan: str = setting("Current path of gan.pt; empty: the path when it was used.", "", reads=True)
+    guide: tuple[str, ...] = setting(
+        "Current path of the guide of a surrogate search; repeat for several, in their order. A "
+        "guide that runs code must be named again. Empty: the paths when they were used.",
+        (),
+        reads=True,
+    )
     top: int = setting("Number of real excerpts to compare with; 0: the number of examples.", 0, 0)
     by: str = setting(
         "Score to rank by: composite (default: mean rank by fid-response and nearest real), "

@@ -111,14 +111,15 @@ class NetworkSource:
         named["weights"] = str(split_place(self.weights)[0]) if self.weights else ""
         named["model"] = self.model if Path(self.model).is_file() else ""
         named["code"] = code_of(self.model) if is_factory(self.model) else ""
-        named["features"] = code_of(self._features)
+        named["features"] = code_of(self.features)
         files = {name: Path(path) for name, path in named.items() if path}
         if is_pretrained(self.model):
             files |= {f"model/{path.name}": path for path in pretrained_files(Path(self.model))}
         return files
 
     @property
-    def _features(self) -> str:
+    def features(self) -> str:
+        """The function that computes its input, in the file of `input`; empty if there is none."""
         path = Path(self.input)
         return read_input_file(path)[0].features if self.input and path.is_file() else ""
 

@@ -23,20 +23,24 @@ from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.responses import batch_responses, batches
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.settings import AscentSettings, Starts
-from ganexplain.ascent.surrogate import SURROGATE
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig, ValidateConfig
-from ganexplain.errors import Diverged, GanexplainError, UsageError
+from ganexplain.errors import Diverged, GanexplainError
 from ganexplain.files.atomic import file_hash
 from ganexplain.gans.checkpoint import load_searched
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import responses_and_features, unit_response
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.target import (
+    NetworkSource,
+    TargetNetwork,
+    load_target,
+)
 from ganexplain.networks.weight_shuffling import has_weights_to_shuffle, weights_shuffled
 from ganexplain.runs.precision import in_precision
 from ganexplain.runs.progress import Progress
+from ganexplain.selection.guides_of_search import guides_of, require_file, wrong_file
 
 BATCH = 48
 PREFIXES = ("", "bottom_", HELD_OUT, HELD_OUT + "bottom_")  # of keys of real excerpts
@@ -62,10 +66,10 @@ def load_target_network(
     trust = config.trust_pickle, config.trust_features
     source = NetworkSource.from_meta(settings, config.classifier, trust)
     for file in source.files().values():
-        _require_file(file, "classifier")
+        require_file(file, "classifier")
     path = Path(source.name)
     if source.digest() != explanations.meta.classifier_hash:
-        raise _wrong_file("classifier", path, explanations)
+        raise wrong_file("classifier", path, explanations)
     explained = load_target(source, explanations.front_end, device)
     ours = (explanations.path, explanations.front_end)
     check_same_front_end((path, explained.front_end), ours)
@@ -85,26 +89,20 @@ def training_corpora(config: SelectConfig, explanations: Explanations) -> tuple[
     return load_classifier(path, torch.device("cpu")).corpora
 
 
-def _require_file(path: Path, name: str) -> None:
-    if not path.is_file():
-        raise UsageError(f"{path}: no such file; say where the {name} is with --{name}")
-
-
-def _wrong_file(name: str, path: Path, explanations: Explanations) -> UsageError:
-    return UsageError(f"{path}: not the {name} of {explanations.path}; name that one with --{name}")
-
-
 def load_networks(
     config: SelectConfig, explanations: Explanations, device: torch.device
 ) -> SearchNetworks:
     """Load both networks of explanations; UsageError if a file is missing or another one."""
     path = Path(config.gan) if config.gan else gan_path(explanations.path, explanations.meta)
-    _require_file(path, "gan")
+    require_file(path, "gan")
     if file_hash(path) != explanations.meta.gan_hash:
-        raise _wrong_file("gan", path, explanations)
+        raise wrong_file("gan", path, explanations)
     generator, front_end = load_searched(path, device)
     check_same_front_end((path, front_end), (explanations.path, explanations.front_end))
-    return SearchNetworks(load_target_network(config, explanations, device), generator, device)
+    guides = guides_of(config, explanations)
+    features = guide_features(guides, front_end, generator, device)
+    explained = load_target_network(config, explanations, device)
+    return SearchNetworks(explained, generator, device, features)
 
 
 class Controls:
@@ -244,10 +242,14 @@ class Controls:
         meta, device = self.meta, self.networks.device
         known = meta_fields(self.explanations.path, meta.settings)
         calls = known.integer("calls") if meta.search == EVOLUTION else 0
-        guides = known.texts("guide") if meta.search == SURROGATE else ()
-        features = guide_features(guides, self.networks)
         return AscentSettings(
-            meta.direction, BATCH, device, meta.prior, meta.hysteresis, calls, features
+            meta.direction,
+            BATCH,
+            device,
+            meta.prior,
+            meta.hysteresis,
+            calls,
+            self.networks.features,
         )
 
     def _start_progress(

@@ -35,7 +35,7 @@ from ganexplain.ascent.match import MATCH, OBJECTIVES
 from ganexplain.ascent.mixture_prior import with_mixtures
 from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import BLIND, SearchTask, shard_parts
+from ganexplain.ascent.search_task import BLIND, SearchTask, check_guides, shard_parts
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import JsonObject, write_json
@@ -254,6 +254,7 @@ def check_settings(config: ExplainConfig) -> None:
     check_known("--precision", config.precision, SEARCH_PRECISIONS)
     check_known("--search", config.search, SEARCHES)
     check_known("--objective", config.objective, OBJECTIVES)
+    check_guides(config)
     if config.objective == MATCH:
         check_match(config)
     if config.beyond:

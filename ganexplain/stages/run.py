@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ganexplain.ascent.expected_time import ExpectedTime
 from ganexplain.ascent.expected_training import try_classifier, try_gan
+from ganexplain.ascent.surrogate import SURROGATE
 from ganexplain.ascent.whole_way import (
     Trainings,
     as_begun,
@@ -25,7 +26,7 @@ from ganexplain.config import (
 )
 from ganexplain.corpora.interfaces import AnyCorpus, split_files
 from ganexplain.corpora.load import open_corpus
-from ganexplain.errors import TooFewExcerpts
+from ganexplain.errors import TooFewExcerpts, UsageError
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.steps import Step, announce, check_new_way, clear_run, range_of_time
 from ganexplain.stages.explain import check_settings, explain
@@ -91,6 +92,7 @@ class WholeWay:
     @classmethod
     def open(cls, config: RunConfig, out: Path, progress: Progress, resume: bool) -> WholeWay:
         """Read what `config` names; errors as `run`."""
+        _check_search(config.search)
         corpus = open_corpus(config.corpus, config.skip_bad_files)
         given = with_shipped(config, corpus)
         config, trainings = with_trainings(given, corpus, out)
@@ -107,6 +109,15 @@ class WholeWay:
         """The stages with their times: `measured`."""
         progress.note("measuring how long each stage takes here ...")
         return measured(self.todo, self.config, self.searched, self.corpus)
+
+
+def _check_search(search: str) -> None:
+    """Raise UsageError for a search that `run` does not offer."""
+    if search == SURROGATE:
+        raise UsageError(
+            f"--search {search}: needs --guide, which `run` does not have; use `explain`, or "
+            "--search evolution"
+        )
 
 
 def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,16 +10,18 @@ import pytest
 import torch
 from sklearn.kernel_ridge import KernelRidge
 from support.commands import Run
-from support.paths import PRETRAINED
+from support.paths import PRETRAINED, ROOT
 from torch import Tensor, nn
 
 from ganexplain.artifacts.explanations import read_explanations
 from ganexplain.ascent import surrogate
 from ganexplain.ascent.engine import ascend, begin_search, start_latents
-from ganexplain.ascent.guides import Guides
+from ganexplain.ascent.guides import Guides, guide_digests
 from ganexplain.ascent.settings import AscentSettings, Starts
-from ganexplain.errors import Diverged
+from ganexplain.config import SelectConfig
+from ganexplain.errors import Diverged, UsageError
 from ganexplain.gans.checkpoint import load_generator
+from ganexplain.selection.controls import load_networks
 
 CPU = torch.device("cpu")
 SIZE = 16
@@ -143,12 +146,93 @@ def test_a_black_box_is_searched_with_a_guide_and_resumed(
     assert "1 of 1 parts were done before" in again.err
 
 
+def test_all_searches_of_an_iteration_are_in_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surrogate, "LAST", 8)
+    model = surrogate.ResponseModel(lambda z: z, 48)
+    drawn = torch.from_numpy(start_latents(0, 24, SIZE))
+    model.add(drawn[:12], bowl(drawn[:12]))
+    model.add(drawn[12:], bowl(drawn[12:]))
+    torch.testing.assert_close(model.points, drawn[12:])
+
+
+def test_a_setting_does_not_depend_on_the_others(model: str, run: Run, tmp_path: Path) -> None:
+    found = []
+    for name, more in (("one", ()), ("two", ("--learning-rate", "0.03"))):
+        out = tmp_path / name
+        words = ("--guide", PRETRAINED / "referee.pt", *more, "--out", out)
+        run("explain", "--model", model, *WORDS, *words)
+        found.append(read_explanations(out / "explanations.npz").arrays)
+    alone, among = found
+    assert len(among["latent"]) == 2
+    np.testing.assert_array_equal(among["latent"][0], alone["latent"][0])
+
+
 def test_a_guide_must_have_gradients_and_a_use(model: str, run: Run, tmp_path: Path) -> None:
+    """All is refused before --overwrite deletes an earlier run."""
+    earlier = tmp_path / "x" / "explanations.npz"
+    earlier.parent.mkdir()
+    earlier.write_bytes(b"earlier")
+    (earlier.parent / "run.json").write_text('{"stage": "explain"}')
     (tmp_path / "guide.toml").write_text('kind = "log-mel"\n')
-    own = ("explain", "--model", model, *WORDS, "--out", tmp_path / "x")
-    black = f"{model}@{tmp_path}/guide.toml"
-    assert "has no gradients" in run(*own, "--guide", black, status=2).err
-    wrong = run(*own, "--search", "surrogate", status=2).err
-    assert "--search surrogate: --guide and --search surrogate go together" in wrong
-    also = run(*own, "--search", "evolution", "--guide", PRETRAINED / "judge.pt", status=2).err
-    assert "--guide: --guide and --search surrogate go together" in also
+    own = ("explain", "--model", model, *WORDS, "--out", tmp_path / "x", "--overwrite")
+
+    def refused(*words: object) -> str:
+        line = run(*own, *words, status=2).error_line()
+        assert earlier.read_bytes() == b"earlier"
+        return line
+
+    assert "has no gradients" in refused("--guide", f"{model}@{tmp_path}/guide.toml")
+    assert "with --guide" in refused("--search", "surrogate")
+    judge = PRETRAINED / "judge.pt"
+    assert "has no use for it" in refused("--search", "evolution", "--guide", judge)
+    assert refused("--guide", tmp_path / "no.pt").startswith(f"--guide {tmp_path}/no.pt: no such")
+    gan = PRETRAINED / "gan.pt"
+    assert refused("--guide", gan).startswith(f"--guide {gan}: contains 'gan'")
+    (tmp_path / "code.toml").write_text(
+        'kind = "waveform"\nsample_rate = 16000\nsamples = 16000\nfeatures = "no_module:f"\n'
+    )
+    assert "computed by code" in refused("--guide", f"{judge}@{tmp_path}/code.toml")
+
+
+GUIDE = """
+import pathlib
+import torch
+
+pathlib.Path(__file__).with_name("ran").touch()
+
+def made():
+    return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(80 * 115, 3))
+"""
+
+
+def test_select_runs_no_code_that_only_explanations_name(
+    model: str, run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "guide.py").write_text(GUIDE)
+    (tmp_path / "guide.toml").write_text('kind = "log-mel"\n')
+    guide, ran = f"{tmp_path}/guide.py:made@{tmp_path}/guide.toml", tmp_path / "ran"
+    words = ("--guide", guide, "--out", tmp_path / "explain")
+    run("explain", "--model", model, *WORDS, *words)
+    ran.unlink()
+    config = SelectConfig(explanations="", classifier=model)
+    explanations = read_explanations(tmp_path / "explain" / "explanations.npz")
+    with pytest.raises(UsageError, match=f"runs code; if you trust it, add --guide {guide}"):
+        load_networks(config, explanations, CPU)
+    assert not ran.exists()
+    assert load_networks(replace(config, guide=(guide,)), explanations, CPU).features
+    assert ran.exists()
+
+    assert explanations.meta.guide_hashes == guide_digests((guide,))
+    (tmp_path / "guide.toml").write_text('# edited\nkind = "log-mel"\n')
+    with pytest.raises(UsageError, match="not the guide of"):
+        load_networks(replace(config, guide=(guide,)), explanations, CPU)
+    (tmp_path / "guide.toml").unlink()
+    with pytest.raises(UsageError, match="say where the guide is with --guide"):
+        load_networks(replace(config, guide=(guide,)), explanations, CPU)
+
+
+def test_run_refuses_the_search_before_any_work(run: Run, tmp_path: Path) -> None:
+    words = ("run", ROOT / "sample_data", "--search", "surrogate", "--out", tmp_path / "out")
+    for more in ((), ("--dry-run",)):
+        line = run(*words, *more, status=2).error_line()
+        assert "--search surrogate: needs --guide, which `run` does not have" in line

@@ -60,7 +60,7 @@ def search(
 def blind_settings(options: argparse.Namespace, networks: SearchNetworks) -> list[AscentSettings]:
     """The settings of the searches that do without gradients of the network."""
     if options.guide:
-        return [AscentSettings(features=guide_features(options.guide, networks))]
+        return [AscentSettings(features=networks.features)]
     return [AscentSettings(calls=calls) for calls in options.calls or [17]]
 
 
@@ -69,9 +69,11 @@ def main() -> None:
     asked = Unit.parse(options.unit)
     source = NetworkSource(classifier=str(PRETRAINED / "classifier.pt"))
     generator, _ = load_generator(PRETRAINED / "gan.pt", CPU)
-    networks = SearchNetworks(load_target(source, None, CPU), generator, CPU)
-    fast, explained = networks.fast([asked.layer])
-    with unit_response(explained, asked) as respond:
+    explained = load_target(source, None, CPU)
+    features = guide_features(options.guide, explained.front_end, generator, CPU)
+    networks = SearchNetworks(explained, generator, CPU, features)
+    fast, network = networks.fast([asked.layer])
+    with unit_response(network, asked) as respond:
 
         def objective(latent: torch.Tensor) -> torch.Tensor:
             return respond(fast(latent))
