@@ -14,7 +14,8 @@ from ganexplain.errors import UsageError
 from ganexplain.gans.checkpoint import load_searched
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.hooks import layer_shape, unit_response
-from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inputs, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, example_inputs, load_target
 from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.runs.machine import pick_device
 

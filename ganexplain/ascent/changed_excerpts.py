@@ -24,7 +24,8 @@ from ganexplain.gans.networks import AnyEncoder
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd, require_log_mel
 from ganexplain.inputs.specification import check_same_front_end
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, load_target
 from ganexplain.runs.machine import pick_device
 
 STATES = ("original", "reconstruction", "counterfactual")

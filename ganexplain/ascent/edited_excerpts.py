@@ -25,7 +25,8 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.gains import Gains
 from ganexplain.networks.sound_target import load_sound_target
-from ganexplain.networks.target import NetworkSource, TargetNetwork
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.runs.machine import pick_device, random_stream
 
 EDIT_STATES = ("original", "edited", "opposite")

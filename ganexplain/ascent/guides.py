@@ -19,7 +19,8 @@ from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import is_weighted, record_outputs
 from ganexplain.networks.layer_outputs import LayerOutput
-from ganexplain.networks.target import load_target, named_source
+from ganexplain.networks.source import named_source
+from ganexplain.networks.target import load_target
 
 PLACES = 5  # along each axis, over which the outputs of a layer are averaged
 BATCH = 50

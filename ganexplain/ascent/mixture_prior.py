@@ -18,7 +18,8 @@ from ganexplain.errors import UsageError
 from ganexplain.gans.mixtures import SOURCES, MixtureGenerator
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.waveform import WaveformInput
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 from ganexplain.runs.machine import random_stream
 
 LEVEL = 0.1  # root mean square of an excerpt that is mixed

@@ -21,7 +21,8 @@ from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.adapter import NetworkAdapter
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.hooks import find_layer
-from ganexplain.networks.target import NetworkSource, TargetNetwork, classifier_target, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, classifier_target, load_target
 from ganexplain.runs.machine import pick_device
 
 EXAMPLES_TO_CHECK = 4  # on which an optimised network is compared with the original one

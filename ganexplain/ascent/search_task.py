@@ -28,7 +28,8 @@ from ganexplain.gans.mixtures import MixtureGenerator
 from ganexplain.inputs.specification import input_values
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
-from ganexplain.networks.target import NetworkSource, TargetNetwork
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.runs.precision import precision_in_effect
 from ganexplain.version import __version__

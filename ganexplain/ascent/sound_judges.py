@@ -18,7 +18,8 @@ from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.decisions import guess_output_kind
 from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.sound_target import load_sound_target
-from ganexplain.networks.target import NetworkSource, example_inputs
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import example_inputs
 
 
 @torch.no_grad()

@@ -40,7 +40,8 @@ from ganexplain.networks.decisions import (
 )
 from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.sound_target import load_sound_target
-from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inputs
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, example_inputs
 from ganexplain.runs.machine import pick_device
 
 BATCH = 32

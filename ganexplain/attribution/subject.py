@@ -22,7 +22,8 @@ from ganexplain.networks.adapter import OUTPUT, OutputNames, network_device
 from ganexplain.networks.decisions import AUTO, class_names, guess_output_kind
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.layer_units import unit_values
-from ganexplain.networks.target import OUR_OUTPUT, NetworkSource, example_inputs, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import OUR_OUTPUT, example_inputs, load_target
 from ganexplain.networks.unit_syntax import parse_unit
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import Progress

@@ -21,7 +21,7 @@ from ganexplain.config import AttributeConfig
 from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.explainers.methods import LEARNED
 from ganexplain.inputs.specification import check_same_front_end
-from ganexplain.networks.target import NetworkSource
+from ganexplain.networks.source import NetworkSource
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.files.atomic import Document
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, load_target
 from ganexplain.runs.inputs import Recording
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import NullProgress, Progress

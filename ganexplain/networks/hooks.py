@@ -292,10 +292,7 @@ def responses_and_features(
     network: nn.Module, unit: Unit, features: str, x: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Responses (B,) of a unit and features (B, D) of the layer `features` in one pass of x."""
-    wanted = {
-        "layer": find_layer(network, unit.layer),
-        "features": find_layer(network, features, "--features"),
-    }
-    with record_outputs(network, wanted) as outputs:
+    own, other = find_layer(network, unit.layer), find_layer(network, features, "--features")
+    with record_outputs(network, {"layer": own, "features": other}) as outputs:
         network(x)
     return unit.read(outputs["layer"]), unit_values(outputs["features"])

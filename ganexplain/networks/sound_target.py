@@ -17,12 +17,8 @@ from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.adapter import OutputNames
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import completed_specification
-from ganexplain.networks.target import (
-    OUR_OUTPUT,
-    NetworkSource,
-    TargetNetwork,
-    adapt_network,
-)
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import OUR_OUTPUT, TargetNetwork, adapt_network
 
 
 def load_sound_target(

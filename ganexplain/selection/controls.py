@@ -32,11 +32,8 @@ from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.metrics.scores import Examples
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.hooks import responses_and_features, unit_response
-from ganexplain.networks.target import (
-    NetworkSource,
-    TargetNetwork,
-    load_target,
-)
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import has_weights_to_shuffle, weights_shuffled
 from ganexplain.runs.precision import in_precision
 from ganexplain.runs.progress import Progress
@@ -242,14 +239,9 @@ class Controls:
         meta, device = self.meta, self.networks.device
         known = meta_fields(self.explanations.path, meta.settings)
         calls = known.integer("calls") if meta.search == EVOLUTION else 0
+        features = self.networks.features
         return AscentSettings(
-            meta.direction,
-            BATCH,
-            device,
-            meta.prior,
-            meta.hysteresis,
-            calls,
-            self.networks.features,
+            meta.direction, BATCH, device, meta.prior, meta.hysteresis, calls, features
         )
 
     def _start_progress(

@@ -16,7 +16,8 @@ from ganexplain.errors import UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.hooks import last_hidden_layer, layer_response
-from ganexplain.networks.target import NetworkSource, load_target, named_source
+from ganexplain.networks.source import NetworkSource, named_source
+from ganexplain.networks.target import load_target
 from ganexplain.selection.judges import network_names
 
 BATCH = 64

@@ -9,7 +9,7 @@ from ganexplain.ascent.surrogate import SURROGATE
 from ganexplain.config import SelectConfig
 from ganexplain.errors import UsageError
 from ganexplain.networks.loaders.names import is_factory
-from ganexplain.networks.target import named_source
+from ganexplain.networks.source import named_source
 
 
 def require_file(path: Path, name: str) -> None:

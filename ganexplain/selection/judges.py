@@ -20,7 +20,8 @@ from ganexplain.metrics.detection import auroc
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.names import is_factory
 from ganexplain.networks.loaders.pretrained import completed_specification
-from ganexplain.networks.target import adapt_network, named_source
+from ganexplain.networks.source import named_source
+from ganexplain.networks.target import adapt_network
 
 BATCH = 50
 

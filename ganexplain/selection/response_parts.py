@@ -25,7 +25,8 @@ from ganexplain.files.arrays import try_open_array, write_rows
 from ganexplain.gans.checkpoint import load_searched
 from ganexplain.inputs.base import Input
 from ganexplain.networks.hooks import layer_shape, layers_responses, unit_response
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, load_target
 from ganexplain.networks.units import Unit
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import NullProgress

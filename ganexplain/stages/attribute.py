@@ -39,7 +39,7 @@ from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.networks.decisions import AUTO, OUTPUTS
 from ganexplain.networks.hooks import find_layer
-from ganexplain.networks.target import NetworkSource
+from ganexplain.networks.source import NetworkSource
 from ganexplain.report.tables import aligned
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device

@@ -30,7 +30,7 @@ from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import JsonObject
 from ganexplain.files.names import LONGEST, distinct_names, shorten_name
 from ganexplain.networks.decisions import AUTO
-from ganexplain.networks.target import named_source
+from ganexplain.networks.source import named_source
 from ganexplain.report.changed_excerpts import ChangeWriter
 from ganexplain.report.counterfactuals import remarks
 from ganexplain.report.edited_excerpts import EditWriter

@@ -40,7 +40,7 @@ from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import JsonObject, write_json
 from ganexplain.gans.checkpoint import write_mixtures
-from ganexplain.networks.target import NetworkSource
+from ganexplain.networks.source import NetworkSource
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
 from ganexplain.runs.parts import parts_to_do

@@ -17,7 +17,8 @@ from ganexplain.inputs.specification import input_values
 from ganexplain.networks.adapter import OUTPUT, axes_of_layers, layer_type, named_layers
 from ganexplain.networks.axes.unit_axes import plain_axes
 from ganexplain.networks.hooks import record_outputs
-from ganexplain.networks.target import NetworkSource, example_inputs, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import example_inputs, load_target
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.progress import Progress
 

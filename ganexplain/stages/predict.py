@@ -42,7 +42,8 @@ from ganexplain.networks.predictor import (
     Predicted,
     Predictor,
 )
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 from ganexplain.report.pictures.curve_picture import curve_picture
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.machine import pick_device

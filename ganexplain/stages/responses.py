@@ -15,7 +15,8 @@ from ganexplain.files.atomic import write_text
 from ganexplain.inputs.specification import input_values
 from ganexplain.metrics.sharing import Sharing
 from ganexplain.networks.hooks import find_layer, last_hidden_layer
-from ganexplain.networks.target import NetworkSource, TargetNetwork
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_syntax import parse_units
 from ganexplain.networks.units import Unit
 from ganexplain.report.sharing import sharing_summary, sharing_table

@@ -23,7 +23,8 @@ from ganexplain.files.checkpoints import checkpoint_path
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.specification import check_same_front_end
 from ganexplain.networks.hooks import find_layer
-from ganexplain.networks.target import NetworkSource, TargetNetwork, example_inputs, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, example_inputs, load_target
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.machine import pick_device

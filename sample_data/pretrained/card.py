@@ -26,7 +26,8 @@ from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyGenerator
 from ganexplain.gans.validation import EXCERPTS, NEIGHBOUR_SAMPLES, Validation
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.target import NetworkSource, load_target, named_source
+from ganexplain.networks.source import NetworkSource, named_source
+from ganexplain.networks.target import load_target
 from ganexplain.report.pictures.sample_sheet import sample_sheet, sample_sounds, strip
 from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.judges import load_judges

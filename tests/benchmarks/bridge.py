@@ -27,7 +27,8 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import read_input_file
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.spectra import MOMENTUM, PHASE_STEPS, SMALLEST, Waveform
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 
 CPU, OURS = torch.device("cpu"), FrontEnd()
 

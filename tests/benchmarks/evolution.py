@@ -25,7 +25,8 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.networks.hooks import unit_response
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")

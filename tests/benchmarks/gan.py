@@ -34,7 +34,8 @@ from ganexplain.gans.checkpoint import load_gan
 from ganexplain.gans.training import GanTraining
 from ganexplain.gans.validation import EXCERPTS, Validation
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.networks.target import load_target, named_source
+from ganexplain.networks.source import named_source
+from ganexplain.networks.target import load_target
 from ganexplain.report.pictures.sample_sheet import sample_sheet
 from ganexplain.runs.machine import keep_freed_memory
 from ganexplain.runs.progress import NullProgress

@@ -53,7 +53,8 @@ from ganexplain.metrics.distances import (
     nearest_distances,
 )
 from ganexplain.networks.hooks import unit_response
-from ganexplain.networks.target import load_target, named_source
+from ganexplain.networks.source import named_source
+from ganexplain.networks.target import load_target
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import NullProgress
 

@@ -40,7 +40,8 @@ from ganexplain.explainers.cgan.maps import maps_and_gradient
 from ganexplain.explainers.cgan.teachers import occlusion_maps, target_classes
 from ganexplain.explainers.loading import load_explainer
 from ganexplain.explainers.task import Task
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.pictures.attribution_picture import enlarged, luminance, overlaid
 from ganexplain.report.pictures.png import png_bytes

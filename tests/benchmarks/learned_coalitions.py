@@ -36,7 +36,8 @@ from ganexplain.explainers.cgan.maps import to_signed_range
 from ganexplain.explainers.cgan.signal_inference import SignalAnswer
 from ganexplain.explainers.cgan.unet import SignalGenerator
 from ganexplain.explainers.loading import load_explainer
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.runs.progress import NullProgress
 

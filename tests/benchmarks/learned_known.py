@@ -45,7 +45,8 @@ from ganexplain.explainers.task import Task
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.metrics.event_peaks import PURE, EventSpans, kind_shares, met_kinds
 from ganexplain.networks.adapter import OutputNames
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, load_target
 from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")

@@ -41,7 +41,8 @@ from ganexplain.explainers.parts.training import CHUNK, PartsTraining
 from ganexplain.explainers.task import Task
 from ganexplain.inputs.picture import ImageInput
 from ganexplain.networks.adapter import OutputNames
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, load_target
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.train_classifier import train_classifier
 

@@ -38,7 +38,8 @@ from ganexplain.config import AttributeConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.networks.fast.optimize import optimize_frozen
-from ganexplain.networks.target import NetworkSource, example_inputs, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import example_inputs, load_target
 from ganexplain.runs.progress import NullProgress
 
 SAMPLE = Path(__file__).resolve().parents[2] / "sample_data"

@@ -38,7 +38,8 @@ from ganexplain.gans.checkpoint import load_generator
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import input_values
-from ganexplain.networks.target import NetworkSource, TargetNetwork, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import TargetNetwork, load_target
 from ganexplain.networks.weight_shuffling import weights_shuffled
 from ganexplain.report.unit.sanity_check import Votes, sanity_check
 from ganexplain.runs.progress import NullProgress

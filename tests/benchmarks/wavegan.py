@@ -25,7 +25,8 @@ from ganexplain.gans.networks import generator_for
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.metrics.distances import frechet_distance
 from ganexplain.networks.hooks import last_hidden_layer, responses_and_features
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 from ganexplain.networks.units import Unit
 from ganexplain.runs.progress import NullProgress
 

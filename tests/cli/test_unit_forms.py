@@ -16,7 +16,8 @@ from ganexplain.attribution.subject import load_subject
 from ganexplain.config import AttributeConfig, CounterfactualConfig
 from ganexplain.files.arrays import read_meta
 from ganexplain.gans.checkpoint import load_generator
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")

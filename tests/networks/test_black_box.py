@@ -19,7 +19,8 @@ from ganexplain.inputs.specification import Call
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.black_box import BlackBox
 from ganexplain.networks.gradient_faults import find_gradient_fault
-from ganexplain.networks.target import NetworkSource, adapt_network, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import adapt_network, load_target
 
 CPU = torch.device("cpu")
 SAMPLES = 1000

@@ -16,7 +16,7 @@ from ganexplain.errors import UsageError
 from ganexplain.networks.loaders.factories import code_of
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.names import is_factory
-from ganexplain.networks.target import NetworkSource
+from ganexplain.networks.source import NetworkSource
 
 CODE = """
 from __future__ import annotations

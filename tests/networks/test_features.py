@@ -16,7 +16,8 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.fast.optimize import optimize_frozen
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 from ganexplain.runs.progress import NullProgress
 
 CPU = torch.device("cpu")

@@ -32,7 +32,8 @@ from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.hooks import responses_and_features, unit_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.torchscript import ScriptedNetwork
-from ganexplain.networks.target import NetworkSource, adapt_network, example_inputs, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import adapt_network, example_inputs, load_target
 from ganexplain.networks.units import Unit
 
 CPU = torch.device("cpu")

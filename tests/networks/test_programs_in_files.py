@@ -26,7 +26,8 @@ from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.loaders.exported import is_length
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pure_operators import ALLOWED, is_pure
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 
 CPU = torch.device("cpu")
 GAN = ("--gan", ROOT / "sample_data" / "pretrained" / "gan.pt")

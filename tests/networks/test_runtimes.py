@@ -13,7 +13,8 @@ from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 
 CPU = torch.device("cpu")
 WEIGHTS = np.linspace(-1, 1, 12, dtype=np.float32).reshape(6, 2)

@@ -16,7 +16,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.waveform import WaveformInput
 from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.sound_target import load_sound_target
-from ganexplain.networks.target import NetworkSource
+from ganexplain.networks.source import NetworkSource
 
 CPU = torch.device("cpu")
 CLASSIFIER = PRETRAINED / "classifier.pt"

@@ -24,7 +24,8 @@ from ganexplain.inputs.specification import read_input_file
 from ganexplain.networks.adapter import named_layers
 from ganexplain.networks.bridges.bridge import bridge_between
 from ganexplain.networks.loaders.formats import load_network
-from ganexplain.networks.target import NetworkSource, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import load_target
 from ganexplain.runs.progress import NullProgress
 from ganexplain.selection.judges import load_judges
 

@@ -28,7 +28,8 @@ from ganexplain.networks.descriptions.references import extractor_reference
 from ganexplain.networks.hooks import layer_output, unit_response
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.loaders.pretrained import completed_specification
-from ganexplain.networks.target import NetworkSource, adapt_network, load_target
+from ganexplain.networks.source import NetworkSource
+from ganexplain.networks.target import adapt_network, load_target
 from ganexplain.networks.units import Unit
 
 transformers = pytest.importorskip("transformers")

@@ -17,7 +17,7 @@ from torch import nn
 
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.networks.loaders.weights import load_weights
-from ganexplain.networks.target import NetworkSource
+from ganexplain.networks.source import NetworkSource
 
 Weights = dict[str, torch.Tensor]
 
