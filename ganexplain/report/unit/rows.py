@@ -218,7 +218,7 @@ def _beyond_row(evidence: Evidence, sounds: np.ndarray) -> Row:
     return Row(
         "beyond",
         f"Real {evidence.words.many} beyond the decision",
-        f"whose response is furthest {way} what the outputs of the network let expect",
+        f"whose response is furthest {way} the one predicted from the outputs of the network",
         _recorded_facts(evidence, evidence.beyond),
         _recorded(evidence, evidence.beyond, sounds),
     )
