@@ -18,6 +18,7 @@ from ganexplain.audio.filtering import filter_by_change
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt, parse_start
+from ganexplain.errors import UsageError
 from ganexplain.gans.checkpoint import load_gan
 from ganexplain.gans.dcgan import Generator
 from ganexplain.gans.networks import AnyEncoder
@@ -57,7 +58,8 @@ class CounterfactualTask:
             generator_output,
             f"{gan}: generates {generator_output.plural}, not recordings; name a GAN of log-mel",
         )
-        assert isinstance(generator, Generator)  # as of all that generate log-mel
+        if not isinstance(generator, Generator):
+            raise UsageError(f"{gan}: has no block to which detail is added; name another GAN")
         opened = cls(config, source, explained, front_end, generator, encoder, ())
         return replace(opened, starts=[opened.read(text) for text in config.start_from])
 

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ganexplain.config import STAGES, RunConfig, options_named
+from ganexplain.config.shared import HUB
 from ganexplain.runs.distributed import rank_and_world_size
 from ganexplain.runs.lock import check_new
 from ganexplain.runs.steps import check_new_way
-
-HUB = "hf://"
 
 
 def refuse_early(

@@ -98,12 +98,16 @@ def _takes_one_value(parameter: Any) -> bool:
     return isinstance(parameter, TyperOption) and not parameter.multiple and not parameter.is_flag
 
 
-def _refuse_other_words(given: Sequence[str], names: Collection[str]) -> None:
+def _refuse_other_words(command: str, given: Sequence[str], names: Collection[str]) -> None:
     """Tell the option that names the unit, where one is given that does so elsewhere."""
     own = next((name for name in ("neuron", "target") if name in names), None)
     for flag in (one.split("=")[0] for one in given):
-        if own and flag in UNIT_OPTIONS and flag.removeprefix("--") not in names:
-            raise UsageError(f"{flag}: here --{own} names the unit or class, as --{own} sing")
+        if flag not in UNIT_OPTIONS or flag.removeprefix("--") in names:
+            continue
+        if not own:
+            raise UsageError(f"{flag}: {command} has no such option; `ganexplain {command} --help`")
+        example = "" if flag == "--layer" else f", as --{own} sing"  # which is no layer
+        raise UsageError(f"{flag}: here --{own} names the unit or class{example}")
 
 
 def command_class(config_class: type[Any]) -> type[TyperCommand]:
@@ -117,7 +121,7 @@ def command_class(config_class: type[Any]) -> type[TyperCommand]:
     class Command(TyperCommand):
         def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
             given = list(args)  # the parser empties `args`
-            _refuse_other_words(given, names)
+            _refuse_other_words(ctx.info_name, given, names)
             _, words, order = self.make_parser(ctx).parse_args(args=list(given))
             missing = [p for p in self.params if p.required and p not in order]
             takes_words = any(isinstance(each, TyperArgument) for each in self.params)

@@ -7,6 +7,8 @@ from typing import ClassVar, Self
 
 from ganexplain.config.setting import renamed, setting
 
+HUB = "hf://"  # before the name of a network on the Hugging Face hub
+
 
 @dataclass(frozen=True, kw_only=True)
 class ReadsRecordings:

@@ -25,7 +25,7 @@ from ganexplain.errors import (
 from ganexplain.files.archives import ZIP, check_archive
 from ganexplain.files.arrays import SCHEMA, check_kind, wrong_kind
 from ganexplain.files.atomic import Document, atomic_file, existing_file
-from ganexplain.files.checkpoint_kind import NO_CHECKPOINT, may_be_checkpoint
+from ganexplain.files.checkpoint_kind import NO_CHECKPOINT, SAFETENSORS, may_be_checkpoint
 from ganexplain.files.pickles import check_instructions
 from ganexplain.files.tensor_files import read_safetensors, safetensors_bytes
 
@@ -69,7 +69,7 @@ def _with_equal_texts_as_one(value: Any) -> Any:
 
 
 def _is_safetensors(path: Path) -> bool:
-    return path.suffix == ".safetensors"
+    return path.suffix == SAFETENSORS
 
 
 def read_checkpoint(path: Path, kind: str, keys: Sequence[str] = ()) -> dict[str, Any]:

@@ -168,6 +168,8 @@ class PartedRun:
         Notes and warnings of a part are reported when it and all before it are done.
         """
         out, progress = self.out, self.progress
+        if not parts:
+            return []  # without a step that shows nothing
         if work.steps and len(parts) == 1:
             return [work.opened(parts[0], progress)]
         todo = parts_to_do(parts, lambda part: work.is_done(part, out), progress)

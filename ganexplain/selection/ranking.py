@@ -15,7 +15,8 @@ from ganexplain.metrics.scores import RULES, SCORES, Comparison, Examples
 
 TIE_RULE = (
     "the smallest score is chosen, of equal scores the least optimised setting (learning rate x "
-    "iterations); that a setting is not tied does not prove it worse"
+    "iterations); a tied setting is within one standard error of the best, and one that is not "
+    "tied is not proved worse"
 )
 
 OTHER_SEEDS = ("held_out", "fresh")  # controls that share no seed with the settings

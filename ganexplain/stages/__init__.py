@@ -5,6 +5,7 @@ from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
+from ganexplain.config.shared import HUB
 from ganexplain.runs.progress import Progress
 
 
@@ -17,7 +18,7 @@ def load_stage(place: str) -> Callable[..., Any]:
 
 def with_files_of_the_hub(config: Any, progress: Progress) -> Any:
     """The settings with the files of networks that are named on the hub, `hf://...`."""
-    if not any("hf://" in str(getattr(config, each.name)) for each in fields(config)):
+    if not any(HUB in str(getattr(config, each.name)) for each in fields(config)):
         return config  # importing what fetches them takes as long as importing torch
     from ganexplain.networks.loaders.hub import with_local_files
 

@@ -395,7 +395,17 @@ def test_the_option_that_names_the_unit_is_told(
     done = command(stage, *([flag] if "=" in flag else [flag, "sing"]), "--out", tmp_path / "out")
     assert done.code == 2
     assert done.error_line() == (
-        f"{flag.split('=')[0]}: here {own} names the unit or class, as {own} sing"
+        f"{flag.split('=')[0]}: here {own} names the unit or class"
+        + ("" if flag == "--layer" else f", as {own} sing")
+    )
+
+
+@pytest.mark.parametrize("stage", ["predict", "select", "demo"])
+def test_a_command_that_is_about_no_unit_says_so(tmp_path: Path, command: Run, stage: str) -> None:
+    done = command(stage, "--layer", "fc9", "--out", tmp_path / "out")
+    assert done.code == 2
+    assert done.error_line() == (
+        f"--layer: {stage} has no such option; `ganexplain {stage} --help`"
     )
 
 

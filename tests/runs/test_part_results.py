@@ -135,3 +135,9 @@ def test_a_damaged_part_is_named(out: Path) -> None:
     PARTS[2].path(out).write_bytes(b"PK")
     with pytest.raises(GanexplainError, match=r"parts/000002-\w+\.npz: not a complete part file"):
         run_of(out, HERE, NullProgress()).results(PARTS, work)
+
+
+def test_where_there_is_nothing_to_do_no_step_is_shown(tmp_path: Path) -> None:
+    progress = Counted()
+    run = PartedRun(tmp_path, HERE, progress, "squares", False)
+    assert run.results([], work_of(1.0)) == [] and not progress.titles

@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
+from ganexplain.config.shared import HUB
 from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.files.atomic import JsonObject
 from ganexplain.files.checkpoints import FORMATS
@@ -21,7 +22,6 @@ from ganexplain.networks.loaders.pretrained import CONFIG
 from ganexplain.runs.progress import Progress
 
 Config = TypeVar("Config")
-PREFIX = "hf://"
 NAME = re.compile(
     r"hf://(?P<repo>[^/@:]+/[^/@:]+)(?:@(?P<revision>[^/@:]+))?(?:/(?P<file>[^@:]+))?"
     r"(?P<rest>[@:].*)?"  # as in MODEL@INPUT.toml and CHECKPOINT:PLACE
@@ -52,11 +52,11 @@ def with_local_files(config: Config, progress: Progress) -> Config:
     found: JsonObject = {}
     for each in fields(config):  # type: ignore[arg-type]
         value = getattr(config, each.name)
-        if isinstance(value, str) and value.startswith(PREFIX):
+        if isinstance(value, str) and value.startswith(HUB):
             found[each.name] = local_path(each.name, value, progress)
-        elif isinstance(value, tuple) and any(str(one).startswith(PREFIX) for one in value):
+        elif isinstance(value, tuple) and any(str(one).startswith(HUB) for one in value):
             found[each.name] = tuple(
-                local_path(each.name, one, progress) if one.startswith(PREFIX) else one
+                local_path(each.name, one, progress) if one.startswith(HUB) else one
                 for one in value
             )
     return replace(config, **found) if found else config  # type: ignore[type-var]
