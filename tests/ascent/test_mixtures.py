@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from support.commands import Run
+from support.paths import PRETRAINED
 from support.recordings import noise, tone, write_sound
 
 import ganexplain
@@ -174,7 +175,7 @@ def test_a_detector_of_a_tone_is_driven_by_the_excerpt_that_has_it(
     [
         ("", "--gan or --prior-from, a GAN or recordings to mix: name one of them"),
         (
-            "--gan a.pt --prior-from {field}",
+            f"--gan {PRETRAINED / 'gan.pt'} --prior-from {{field}}",
             "--gan or --prior-from, a GAN or recordings to",
         ),
         ("--prior-from {field}/none", "{field}/none: no such corpus"),
