@@ -57,6 +57,8 @@ def _check_networks(config: Any) -> None:
 
                 check_checkpoint(Path(path), kind)
     model = getattr(config, "model", "")
+    if kinds[0] == "classifier" and model and config.classifier:
+        return  # the stage tells that one is to be named
     if model and not model.startswith(HUB):
         from ganexplain.networks.loaders.names import check_network_file
 

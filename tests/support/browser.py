@@ -92,10 +92,10 @@ class Page:
             time.sleep(0.05)
 
     def click(self, selector: str) -> None:
-        """Click the middle of the first element that the selector finds."""
+        """Click the middle of the first line of the first element that the selector finds."""
         query = json.dumps(selector)
         self.evaluate(f"document.querySelector({query}).scrollIntoView({{block: 'center'}})")
-        box = self.evaluate(f"document.querySelector({query}).getBoundingClientRect().toJSON()")
+        box = self.evaluate(f"document.querySelector({query}).getClientRects()[0].toJSON()")
         place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
         self.call("Input.dispatchMouseEvent", type="mouseMoved", **place)
         for kind in ("mousePressed", "mouseReleased"):
