@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.ascent.adam import adam_step
 from ganexplain.ascent.evolution import Evolution
 from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
@@ -27,7 +28,6 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.ascent.surrogate import Surrogate
 from ganexplain.errors import Diverged, UsageError
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam as in TensorFlow, the authors' optimiser
 HYSTERESIS = 0.1  # of the authors: the change of |response| from which an iterate is kept
 REPORT_EVERY = 10  # iterations; a report of the response synchronises the device
 
@@ -90,7 +90,9 @@ class Ascent:
         if level:
             descent = level.along(descent)
         self.iteration += 1
-        moved = _adam(self.latent, descent, self.momentum, self.square, self.rate, self.iteration)
+        moved = adam_step(
+            self.latent, descent, self.momentum, self.square, self.rate, self.iteration
+        )
         if level:
             moved = self.evaluated + level.along(moved - self.latent)
         self.latent = self.prior.project(moved)
@@ -250,13 +252,3 @@ def _run(search: Search, counts: list[int], advance: Callable[[int, float], None
         torch.stack(norms, dim=1).cpu().numpy(),
         search.no_gradient.cpu().numpy(),
     )
-
-
-def _adam(
-    z: Tensor, gradient: Tensor, momentum: Tensor, square: Tensor, rate: Tensor, step: int
-) -> Tensor:
-    """One step with a learning rate for each row; epsilon is outside of the bias correction."""
-    momentum.lerp_(gradient, 1 - BETA1)
-    square.mul_(BETA2).addcmul_(gradient, gradient, value=1 - BETA2)
-    correction = (1 - BETA2**step) ** 0.5 / (1 - BETA1**step)
-    return z - (rate * correction)[:, None] * momentum / (square.sqrt() + EPSILON)

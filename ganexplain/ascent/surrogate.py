@@ -13,6 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ganexplain.ascent.adam import adam_step
 from ganexplain.ascent.settings import AscentSettings, Starts
 
 SURROGATE = "surrogate"  # as a choice of --search
@@ -21,7 +22,6 @@ MOST = 5000  # searches that may share a model, whose kernel is a matrix of thei
 OLDER = 0.97  # weight of a response after one iteration more
 WIDTH = 0.3  # squared, of the kernel, in the median squared distance of the features
 RIDGE = 0.003
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # Adam, as with gradients
 
 
 class Surrogate:
@@ -76,11 +76,10 @@ class Surrogate:
         """Step along the gradient of the model, by Adam."""
         uphill = self.sign * self.model.gradient(self.latent)
         descent = self.prior.descent(self.latent, uphill, self.weight)
-        self.momentum.lerp_(descent, 1 - BETA1)
-        self.square.mul_(BETA2).addcmul_(descent, descent, value=1 - BETA2)
-        correction = (1 - BETA2**self.iteration) ** 0.5 / (1 - BETA1**self.iteration)
-        moved = (self.rate * correction)[:, None] * self.momentum / (self.square.sqrt() + EPSILON)
-        self.latent = self.prior.project(self.latent - moved)
+        moved = adam_step(
+            self.latent, descent, self.momentum, self.square, self.rate, self.iteration
+        )
+        self.latent = self.prior.project(moved)
 
 
 class ResponseModel:
