@@ -90,7 +90,9 @@ class WholeWay:
     done: tuple[str, ...]
 
     @classmethod
-    def open(cls, config: RunConfig, out: Path, progress: Progress, resume: bool) -> WholeWay:
+    def open(
+        cls, config: RunConfig, out: Path, progress: Progress, overwrite: bool, resume: bool
+    ) -> WholeWay:
         """Read what `config` names; errors as `run`."""
         _check_search(config.search)
         corpus = open_corpus(config.corpus, config.skip_bad_files)
@@ -103,6 +105,8 @@ class WholeWay:
         check_settings(searched)
         while resume and todo and todo[0].is_done(out):
             done.append(todo.pop(0).name)
+        if not (overwrite or resume):
+            check_new_way(out, RunConfig.STAGES)
         return cls(given, config, searched, corpus, tuple(todo), tuple(done))
 
     def measured(self, progress: Progress) -> tuple[list[Step], Callable[[], Seconds]]:
@@ -131,9 +135,7 @@ def run(
 
     Raises the errors of the stages, and UsageError if `out` contains a run of other settings.
     """
-    way = WholeWay.open(config, out, progress, resume)
-    if not (overwrite or resume):
-        check_new_way(out, RunConfig.STAGES)
+    way = WholeWay.open(config, out, progress, overwrite, resume)
     for note in (*notes_on(way.corpus), *(f"{name}: done before" for name in way.done)):
         progress.note(note)
     if way.todo:
@@ -161,9 +163,7 @@ def plan(
 
     Networks that would be trained are tried for a moment, as `run` does first. Errors as `run`.
     """
-    way = WholeWay.open(config, out, progress, resume)
-    if not (overwrite or resume):
-        check_new_way(out, RunConfig.STAGES)
+    way = WholeWay.open(config, out, progress, overwrite, resume)
     lines = [f"{name}: done before" for name in way.done]
     if way.todo:
         todo, seconds = way.measured(progress)
