@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NEAR = 0.05  # seconds from an event within which a peak meets it
-MOST = 100  # inputs with the strongest peaks, from which shares are computed
+MOST = 100  # inputs with a filter's strongest peaks, which describe it
 PURE = 0.5  # share of a filter's peaks from which it detects a kind
 
 
@@ -51,16 +51,20 @@ def met_kinds(
     return met
 
 
+def strongest(strength: np.ndarray) -> np.ndarray:
+    """Return the rows of the (at most) 100 strongest of peaks (N,) above 0, the strongest first."""
+    firing = np.flatnonzero(strength > 0)
+    return firing[np.argsort(-strength[firing], kind="stable")[:MOST]]
+
+
 def kind_shares(strength: np.ndarray, met: np.ndarray) -> np.ndarray:
     """Return the share of each filter's peaks that meet each kind, (D, K), from (N, D, K).
 
-    It is that of the (at most) 100 strongest peaks by `strength` (N, D) > 0; NaN for a filter with
-    fewer than two.
+    It is that of the `strongest` peaks by `strength` (N, D); NaN for a filter with fewer than two.
     """
     found = np.full(met.shape[1:], np.nan)
     for f in range(strength.shape[1]):
-        firing = np.flatnonzero(strength[:, f] > 0)
-        rows = firing[np.argsort(-strength[firing, f], kind="stable")[:MOST]]
+        rows = strongest(strength[:, f])
         if len(rows) > 1:
             found[f] = met[rows, f].mean(axis=0)
     return found

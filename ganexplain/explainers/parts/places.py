@@ -13,8 +13,7 @@ from torch import Tensor
 
 from ganexplain.errors import short_repr
 from ganexplain.explainers.parts.network import window
-
-MOST = 100  # inputs from which the instability of a filter is computed
+from ganexplain.metrics.event_peaks import strongest
 
 
 @dataclass(frozen=True)
@@ -142,8 +141,7 @@ def distance_instability(strength: np.ndarray, away: np.ndarray, diagonal: float
     """
     found = np.full(away.shape[1:], np.nan)
     for f, k in np.ndindex(*found.shape):
-        firing = np.flatnonzero((strength[:, f] > 0) & np.isfinite(away[:, f, k]))
-        rows = firing[np.argsort(-strength[firing, f], kind="stable")[:MOST]]
+        rows = strongest(np.where(np.isfinite(away[:, f, k]), strength[:, f], 0))
         if len(rows) > 1:
             found[f, k] = away[rows, f, k].std(ddof=1) / diagonal
     return found
