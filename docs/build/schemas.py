@@ -62,10 +62,11 @@ PLAIN: dict[object, Schema] = {
 NEURON = int | str
 RUN: Schema = {  # of `runs/directory.py`, by type
     "stage": str, "state": str, "version": str, "argv": list[str], "folder": str,
-    "seed": int | None, "device": str | None, "threads": int | None, "python": str,
-    "machine": str, "libraries": Mapping[str, str | None], "inputs": Mapping[str, str],
-    "results": Mapping[str, object], "warnings": list[str], "started": str, "seconds": float,
-    "files": Mapping[str, object], "error": str, "left": list[str],
+    "seed": int | None, "device": str | None, "precision": str | None, "threads": int | None,
+    "python": str, "machine": str, "libraries": Mapping[str, str | None],
+    "inputs": Mapping[str, str], "results": Mapping[str, object], "warnings": list[str],
+    "started": str, "seconds": float, "files": Mapping[str, object], "error": str,
+    "left": list[str],
 }  # fmt: skip
 
 
