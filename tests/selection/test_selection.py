@@ -279,7 +279,7 @@ def test_a_network_that_is_not_there_or_another_is_named(
     assert done.code == 2 and "say where the gan is with --gan" in done.error_line()
     done = command(*given, "--gan", tmp_path / "gan.pt")
     assert done.code == 2 and f"{tmp_path / 'gan.pt'}: no such file" in done.error_line()
-    done = command(*given, "--classifier", PRETRAINED / "judge.pt")
+    done = command(*given, "--gan", PRETRAINED / "gan.pt", "--classifier", PRETRAINED / "judge.pt")
     assert done.code == 2 and "not the classifier of" in done.error_line()
     assert not (tmp_path / "x").exists()
 
