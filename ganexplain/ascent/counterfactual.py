@@ -144,5 +144,5 @@ def cross_boundary(
             advance(iterations - iteration)
             break  # the start is already on the other side
         advance(1 if iteration < iterations else 0)
-    kept = kept if first >= 0 else search.best_latent
+    kept = kept if first >= 0 else search.best.latent
     return CrossedLatent(kept[0].cpu().numpy(), first, first < 0 and bool(search.no_gradient))

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.adam import adam_step
+from ganexplain.ascent.best_iterates import BestIterates
 from ganexplain.ascent.evolution import Evolution
 from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
@@ -28,7 +29,6 @@ from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.ascent.surrogate import Surrogate
 from ganexplain.errors import Diverged, UsageError
 
-HYSTERESIS = 0.1  # of the authors: the change of |response| from which an iterate is kept
 REPORT_EVERY = 10  # iterations; a report of the response synchronises the device
 
 Objective = Callable[[Tensor], Tensor]  # latents (R, Z) to responses (R,) or (R, 1 + H)
@@ -62,29 +62,27 @@ class Ascent:
     """R searches that are run step by step.
 
     `iteration` counts the steps; `latent` (R, Z) is z_iteration, not yet evaluated; `evaluated` is
-    the latent of the last responses. The best of
-    z_0 to z_(iteration - 1), or with `hysteresis` the authors' choice, are in `best_latent`
-    (R, Z), `best` (R,; signed, higher is better) and `best_iteration` (R,). `no_gradient` (R,) is
-    true if the response had no gradient at any step.
+    the latent of the last responses. The best of z_0 to z_(iteration - 1), or with `hysteresis`
+    the authors' choice, are in `best`. `no_gradient` (R,) is true if the response had no gradient
+    at any step.
     """
 
     def __init__(self, objective: Objective, starts: Starts, settings: AscentSettings) -> None:
-        self.objective, self.hysteresis = objective, settings.hysteresis
-        self.sign, self.batch_size = settings.sign, settings.batch_size
+        self.objective, self.batch_size = objective, settings.batch_size
+        self.sign = settings.sign
         self.prior = settings.resolved_prior
         self.iteration = 0
         start, self.rate, self.weight = starts.on(settings.device)
         self.latent = self.evaluated = start = self.prior.project(start)
         self.wanted: Tensor | None = None  # (R, H), the fixed numbers of the starts
         self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
-        self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
-        self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
+        self.best = BestIterates(start, self.sign, settings.hysteresis)
         self.no_gradient = torch.ones_like(self.rate, dtype=torch.bool)
 
     def step(self) -> Tensor:
         """Evaluate the latents, keep the best so far, and do a step; returns responses (R,)."""
         response, gradient, level = self._evaluate()
-        self._keep_best(response)
+        self.best.update(response, self.evaluated, self.iteration)
         self.no_gradient &= vanishes(gradient)
         descent = self.prior.descent(self.latent, self.sign * gradient, self.weight)
         if level:
@@ -107,7 +105,7 @@ class Ascent:
             with torch.no_grad():
                 parts = [self.objective(z) for z in self.latent.split(self.batch_size)]
             response = torch.cat(parts)
-        self._keep_best(response)
+        self.best.update(response, self.evaluated, self.iteration)
         return response
 
     def _evaluate(self) -> tuple[Tensor, Tensor, Level | None]:
@@ -124,15 +122,7 @@ class Ascent:
 
     def kept(self) -> tuple[Tensor, Tensor, Tensor]:
         """Latents (R, Z), responses and iterations (R,) of the best iterates so far."""
-        return self.best_latent, self.sign * self.best, self.best_iteration
-
-    def _keep_best(self, response: Tensor) -> None:
-        better = self.sign * response > self.best
-        if self.hysteresis:  # of absolute values, as in the authors' code, also if signs differ
-            better &= (response.abs() - self.best.abs()).abs() >= HYSTERESIS
-        self.best = torch.where(better, self.sign * response, self.best)
-        self.best_latent = torch.where(better[:, None], self.evaluated, self.best_latent)
-        self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
+        return self.best.latent, self.best.response, self.best.iteration
 
 
 def evaluate(objective: Objective, latent: Tensor, batch_size: int) -> tuple[Tensor, Tensor]:

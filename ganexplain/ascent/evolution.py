@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.ascent.best_iterates import BestIterates
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.runs.machine import random_stream
 
@@ -44,8 +45,7 @@ class Evolution:
         self.variance, self.path = torch.ones_like(start), torch.zeros_like(start)
         self.width_path = torch.zeros_like(start)
         self.iteration = 0
-        self.best, self.best_latent = torch.full_like(rate, -torch.inf), start.clone()
-        self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
+        self.best = BestIterates(start, self.sign)
         self.no_gradient = torch.ones_like(rate, dtype=torch.bool)
 
     def step(self) -> Tensor:
@@ -68,26 +68,23 @@ class Evolution:
 
     def finish(self) -> Tensor:
         """Evaluate the means and keep the best as `step`, without a step; returns responses."""
-        found = self._responses(self.latent)[:, None]
-        self._keep_best(found, self.latent[:, None])
-        return found[:, 0]
+        found = self._responses(self.latent)
+        self.best.update(found, self.latent, self.iteration)
+        return found
 
     def kept(self) -> tuple[Tensor, Tensor, Tensor]:
         """Latents (R, Z), responses and iterations (R,) of the best so far."""
-        return self.best_latent, self.sign * self.best, self.best_iteration
+        return self.best.latent, self.best.response, self.best.iteration
 
     @torch.no_grad()
     def _responses(self, points: Tensor) -> Tensor:
         return torch.cat([self.objective(z) for z in points.split(self.batch_size)])
 
     def _keep_best(self, response: Tensor, points: Tensor) -> None:
-        """Keep the best of responses (R, P) at points (R, P, Z)."""
-        best, place = (self.sign * response).max(dim=1)
-        better = best > self.best
-        chosen = points[torch.arange(len(points), device=points.device), place]
-        self.best = torch.where(better, best, self.best)
-        self.best_latent = torch.where(better[:, None], chosen, self.best_latent)
-        self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
+        """Keep the best of responses (R, P) at points (R, P, Z), one a search."""
+        place = (self.sign * response).argmax(dim=1)
+        row = torch.arange(len(place), device=place.device)
+        self.best.update(response[row, place], points[row, place], self.iteration)
 
     def _noise(self) -> Tensor:
         """Normal noise (R, P, Z), float32."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.ascent.adam import adam_step
+from ganexplain.ascent.best_iterates import BestIterates
 from ganexplain.ascent.settings import AscentSettings, Starts
 
 SURROGATE = "surrogate"  # as a choice of --search
@@ -42,8 +43,7 @@ class Surrogate:
         self.model = ResponseModel(settings.features, self.batch_size)
         self.momentum, self.square = torch.zeros_like(start), torch.zeros_like(start)
         self.iteration = 0
-        self.best, self.best_latent = torch.full_like(self.rate, -torch.inf), start.clone()
-        self.best_iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
+        self.best = BestIterates(start, self.sign)
         self.first: Tensor | None = None  # responses (R,) at the starts
         self.no_gradient = torch.ones_like(self.rate, dtype=torch.bool)
 
@@ -62,15 +62,12 @@ class Surrogate:
             response = torch.cat([self.objective(z) for z in self.latent.split(self.batch_size)])
         self.first = response if self.first is None else self.first
         self.no_gradient &= response == self.first
-        better = self.sign * response > self.best
-        self.best = torch.where(better, self.sign * response, self.best)
-        self.best_latent = torch.where(better[:, None], self.latent, self.best_latent)
-        self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
+        self.best.update(response, self.latent, self.iteration)
         return response
 
     def kept(self) -> tuple[Tensor, Tensor, Tensor]:
         """Latents (R, Z), responses and iterations (R,) of the best so far."""
-        return self.best_latent, self.sign * self.best, self.best_iteration
+        return self.best.latent, self.best.response, self.best.iteration
 
     def _move(self) -> None:
         """Step along the gradient of the model, by Adam."""
