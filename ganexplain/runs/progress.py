@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -180,15 +181,21 @@ class BarProgress(NullProgress):
 
 
 class _Warnings(logging.Handler):
-    """Passes each different warning of this package to `note` once."""
+    """Passes each different warning of this package to `note` once.
+
+    Those of a thread that has handlers of its own are theirs alone.
+    """
 
     def __init__(self, note: Callable[[str], None]) -> None:
         super().__init__(logging.WARNING)
-        self.note = note
+        self.note, self.thread = note, threading.get_ident()
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        message = record.getMessage()
+        here, message = threading.get_ident(), record.getMessage()
+        owners = {each.thread for each in LOGGER.handlers if isinstance(each, _Warnings)}
+        if here in owners - {self.thread}:
+            return
         if message not in self.messages:
             self.messages.append(message)
             self.note(message)
@@ -198,7 +205,8 @@ class _Warnings(logging.Handler):
 def forward_warnings(note: Callable[[str], None]) -> Iterator[list[str]]:
     """While open, `note` gets the warnings that are logged by code without a progress.
 
-    Yields all warnings so far, including those of surrounding blocks.
+    Yields all warnings so far, including those of surrounding blocks. In a block of another thread
+    it gets those of that thread, and no other block does.
     """
     handler = _Warnings(note)
     for earlier in LOGGER.handlers:
