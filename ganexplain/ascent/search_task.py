@@ -31,7 +31,7 @@ from ganexplain.networks.hooks import find_layer, last_hidden_layer
 from ganexplain.networks.source import NetworkSource
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.unit_syntax import parse_units
-from ganexplain.runs.precision import precision_in_effect
+from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.version import __version__
 
 BATCH_SIZES = {"cpu": 48, "cuda": 512}
@@ -67,9 +67,10 @@ class SearchTask:
         """
         made = (mixtures, mixtures.input_spec) if mixtures else None
         networks = SearchNetworks.load(config, made=made)
-        precision = precision_in_effect(config.precision, networks.device)
-        config = replace(config, precision=precision)  # of all processes and files of the search
-        config, warnings = without_gradients(config, networks.explained.network)
+        warnings: list[str] = []
+        config = with_precision_in_effect(config, networks.device, warnings.append)
+        config, notes = without_gradients(config, networks.explained.network)
+        warnings += notes
         usual = BATCH_SIZES.get(networks.device.type, BATCH_SIZES["cpu"])
         batch_size = config.batch_size or usual
         explained, adaptive = networks.explained, config.search == "adaptive"

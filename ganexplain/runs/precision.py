@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import read_json
 from ganexplain.runs.machine import pick_device
-from ganexplain.runs.progress import Progress
 
 if TYPE_CHECKING:
     import torch
@@ -40,11 +39,13 @@ def precision_in_effect(precision: str, device: torch.device) -> str:
     return "float32" if slow else precision
 
 
-def with_precision_in_effect(config: Config, device: torch.device, progress: Progress) -> Config:
-    """The settings with the precision in effect; a note says where it is not the one asked for."""
+def with_precision_in_effect(
+    config: Config, device: torch.device, note: Callable[[str], object]
+) -> Config:
+    """The settings with the precision in effect; `note` gets why it is not the one asked for."""
     effect = precision_in_effect(config.precision, device)
     if effect != config.precision:
-        progress.note(
+        note(
             f"--precision {config.precision}: this CPU has no fast instructions for it; it "
             f"computes in {effect}, which is much faster here"
         )

@@ -44,7 +44,7 @@ from ganexplain.networks.source import NetworkSource
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import rank_and_world_size, use_own_gpu
 from ganexplain.runs.parts import parts_to_do
-from ganexplain.runs.precision import SEARCH_PRECISIONS, with_precision_in_effect
+from ganexplain.runs.precision import SEARCH_PRECISIONS
 from ganexplain.runs.progress import Progress
 from ganexplain.runs.workers import DividedWork, Workers
 
@@ -81,7 +81,6 @@ def explain(
         progress = run.keep_notes(progress)
         for warning in task.warnings:
             progress.note(warning)
-        config = with_precision_in_effect(config, networks.device, progress)
         if mixtures:
             write_mixtures(Path(config.gan), mixtures, config.prior_from)
         task = _with_inputs(task, run)

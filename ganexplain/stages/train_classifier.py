@@ -71,7 +71,7 @@ def train_classifier(
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
-        config = with_precision_in_effect(config, device, progress)
+        config = with_precision_in_effect(config, device, progress.note)
         features = FeatureWorkers(workers, out, progress)
         splits = _load_splits(corpus, input_spec, config, features)
         for name, split in splits.items():

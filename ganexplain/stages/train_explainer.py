@@ -80,7 +80,7 @@ def train_explainer(
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
-        config = with_precision_in_effect(config, device, progress)
+        config = with_precision_in_effect(config, device, progress.note)
         for source in sources:
             for name, file in source.files().items():
                 run.used(name if len(sources) == 1 else str(file), file)

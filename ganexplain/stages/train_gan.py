@@ -81,7 +81,7 @@ def train_gan(
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
-        config = with_precision_in_effect(config, device, progress)
+        config = with_precision_in_effect(config, device, progress.note)
         features, cache = FeatureWorkers(workers, out, progress), cache_directory(config.cache)
         features.fill(corpus, ("train", "valid"), input_spec, cache)
         choice = _prepare(config, corpus, input_spec, device, networks, run, progress)

@@ -210,7 +210,8 @@ def test_the_meta_has_the_precision_in_effect(
 ) -> None:
     config = replace(SEVERAL, layer=("fc8",), neuron="1", direction="max", precision="bfloat16")
     monkeypatch.setattr(precision, "is_bfloat16_fast", lambda _: False)
-    (path,) = explain(config, tmp_path / "e", NullProgress())
+    (path,) = explain(config, tmp_path / "e", progress := NullProgress())
+    assert sum("--precision bfloat16" in note for note in progress.notes) == 1
     found, meta = read_arrays(path, "explanations", ())
     assert meta["precision"] == "float32"
     best = found["best_iteration"][1][:, None]

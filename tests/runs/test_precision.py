@@ -33,11 +33,11 @@ def test_bfloat16_is_float32_where_it_would_be_slow(
     with autocast("bfloat16", CPU):
         found = torch.conv2d(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))
     progress = NullProgress()
-    config = with_precision_in_effect(BFLOAT16, CPU, progress)
+    config = with_precision_in_effect(BFLOAT16, CPU, progress.note)
     assert config.precision == ("bfloat16" if fast else "float32")
     assert found.dtype == (torch.bfloat16 if fast else torch.float32)
     assert len(progress.notes) == (0 if fast else 1)
-    with_precision_in_effect(replace(BFLOAT16, precision="float32"), CPU, progress)
+    with_precision_in_effect(replace(BFLOAT16, precision="float32"), CPU, progress.note)
     with autocast("float32", CPU):
         assert torch.ones(2, 2).mm(torch.ones(2, 2)).dtype == torch.float32
     assert len(progress.notes) == (0 if fast else 1)
