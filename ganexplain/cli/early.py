@@ -8,9 +8,9 @@ from typing import Any
 
 from ganexplain.config import STAGES, RunConfig, options_named
 from ganexplain.config.shared import HUB
+from ganexplain.pipeline.steps import check_new_way
 from ganexplain.runs.distributed import rank_and_world_size
 from ganexplain.runs.lock import check_new
-from ganexplain.runs.steps import check_new_way
 
 
 def refuse_early(

@@ -19,6 +19,7 @@ from ganexplain.config.explaining import (
     RerunConfig,
     ResponsesConfig,
 )
+from ganexplain.config.pipeline import DemoConfig, RunConfig
 from ganexplain.config.selecting import ReportConfig, SelectConfig, ValidateConfig
 from ganexplain.config.setting import (
     LONGEST_SETTINGS,
@@ -35,7 +36,6 @@ from ganexplain.config.training import (
     TrainClassifierConfig,
     TrainGanConfig,
 )
-from ganexplain.config.whole_way import DemoConfig, RunConfig
 
 __all__ = [
     "LAST_SEED", "LONGEST_SETTINGS", "OTHERS", "STAGES", "WIDEST", "AttributeConfig",

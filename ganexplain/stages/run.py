@@ -6,16 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ganexplain.ascent.expected_time import ExpectedTime
-from ganexplain.ascent.expected_training import try_classifier, try_gan
 from ganexplain.ascent.surrogate import SURROGATE
-from ganexplain.ascent.whole_way import (
-    Trainings,
-    as_begun,
-    stage_config,
-    with_shipped,
-    with_trainings,
-)
 from ganexplain.config import (
     ExplainConfig,
     ReportConfig,
@@ -27,8 +18,17 @@ from ganexplain.config import (
 from ganexplain.corpora.interfaces import AnyCorpus, split_files
 from ganexplain.corpora.load import open_corpus
 from ganexplain.errors import TooFewExcerpts, UsageError
+from ganexplain.pipeline.expected_time import ExpectedTime
+from ganexplain.pipeline.expected_training import try_classifier, try_gan
+from ganexplain.pipeline.settings import (
+    Trainings,
+    as_begun,
+    stage_config,
+    with_shipped,
+    with_trainings,
+)
+from ganexplain.pipeline.steps import Step, announce, check_new_way, clear_run, range_of_time
 from ganexplain.runs.progress import Progress
-from ganexplain.runs.steps import Step, announce, check_new_way, clear_run, range_of_time
 from ganexplain.stages.explain import check_settings, explain
 from ganexplain.stages.report import write_report
 from ganexplain.stages.responses import responses

@@ -13,11 +13,11 @@ from support.picture_run import picture_run
 import ganexplain
 from ganexplain.api.whole import WholeRun
 from ganexplain.artifacts.plan import Plan, SearchTarget
-from ganexplain.ascent import expected_training
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.files.atomic import write_json
 from ganexplain.networks.readings import parse_reading
 from ganexplain.networks.units import Unit
+from ganexplain.pipeline import expected_training
 
 
 def test_a_module_goes_from_files_to_a_page(

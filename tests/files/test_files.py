@@ -45,8 +45,8 @@ from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import check_same_front_end, front_end_from_dict
+from ganexplain.pipeline.steps import check_new_way
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.steps import check_new_way
 from ganexplain.stages.run import WAY
 
 ARRAYS = {

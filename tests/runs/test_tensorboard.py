@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ganexplain.config import TrainGanConfig
+from ganexplain.pipeline.steps import Step
 from ganexplain.runs import directory, record
-from ganexplain.runs.steps import Step
 
 
 class Writer:

@@ -20,10 +20,8 @@ from support.picture_run import picture_run
 from support.recordings import JamendoFolder, noise, write_sound
 
 from ganexplain.artifacts.plan import TRIALS_FOLDER
-from ganexplain.ascent import expected_training
 from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, TrialPart
 from ganexplain.ascent.candidate import Tried
-from ganexplain.ascent.whole_way import Trainings, with_shipped, with_trainings
 from ganexplain.config import (
     DemoConfig,
     ExplainConfig,
@@ -36,8 +34,10 @@ from ganexplain.config import (
 from ganexplain.corpora.load import open_corpus, read_corpus
 from ganexplain.errors import GanexplainError, TooFewExcerpts, UsageError
 from ganexplain.files import shipped as shipped_files
+from ganexplain.pipeline import expected_training
+from ganexplain.pipeline.settings import Trainings, with_shipped, with_trainings
+from ganexplain.pipeline.steps import Step
 from ganexplain.runs.progress import NullProgress, Progress
-from ganexplain.runs.steps import Step
 from ganexplain.stages import demo as demo_stage
 from ganexplain.stages import run as run_stage
 from ganexplain.stages.demo import demo, next_commands

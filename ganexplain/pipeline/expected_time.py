@@ -10,11 +10,11 @@ from torch import nn
 from ganexplain.artifacts.grid import Grid
 from ganexplain.ascent.adaptive_blocks import search_budget
 from ganexplain.ascent.evolution import EVOLUTION
-from ganexplain.ascent.expected_training import TriedClassifier, TriedGan, length, seconds_of
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import make_plan
 from ganexplain.config import ExplainConfig, RunConfig
 from ganexplain.corpora.interfaces import AnyCorpus
+from ganexplain.pipeline.expected_training import TriedClassifier, TriedGan, length, seconds_of
 
 # What stages cost, in example-iterations of the search, as measured with the shipped networks.
 OF_A_SECOND = 2.0  # of recordings, with an excerpt every ten frames

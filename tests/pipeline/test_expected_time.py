@@ -11,13 +11,13 @@ from support.paths import PRETRAINED
 from support.recordings import SECONDS, JamendoFolder
 from torch import nn
 
-from ganexplain.ascent import expected_time
-from ganexplain.ascent.expected_time import ExpectedTime, seconds_per_iteration
-from ganexplain.ascent.expected_training import TriedGan
 from ganexplain.config import ExplainConfig, RunConfig, TrainGanConfig
 from ganexplain.corpora.load import open_corpus
 from ganexplain.inputs.log_mel import FrontEnd
-from ganexplain.runs.steps import range_of_time
+from ganexplain.pipeline import expected_time
+from ganexplain.pipeline.expected_time import ExpectedTime, seconds_per_iteration
+from ganexplain.pipeline.expected_training import TriedGan
+from ganexplain.pipeline.steps import range_of_time
 
 
 class Clock(nn.Module):
