@@ -670,10 +670,11 @@ def explain(
         hysteresis: Keep a better iterate only if |response| changes by 0.1 or more, as the authors
             do.
         search: Search: grid (all settings), adaptive (guided by responses, at a tenth of the cost),
-            evolution (all settings, without gradients; chosen for black boxes) or surrogate (the
-            same by gradients of a model of the responses, with guide).
-        calls: Evolution: calls of the network for each iteration and example. The learning rate is
-            a quarter of the first population's standard deviation.
+            evolution (all settings, without gradients; chosen for black boxes), elites (the same
+            for all units at once, which share every call) or surrogate (the same by gradients of a
+            model of the responses, with guide).
+        calls: Evolution, elites: calls of the network for each iteration and example. The learning
+            rate is a quarter of the first population's standard deviation.
         guide: Surrogate: another network that hears such sounds and has gradients, classifier.pt or
             MODEL@INPUT.toml; a sequence for several.
         responses: Path of responses.npz, or run directory of `responses`; required by search

@@ -19,6 +19,7 @@ from ganexplain.artifacts.plan import PART, Part, SearchTarget, part_path
 from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.beyond import search_response
 from ganexplain.ascent.candidate import Found
+from ganexplain.ascent.elites import ELITES
 from ganexplain.ascent.engine import Objective, Trajectories, ascend
 from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.match import MATCH, RealActivations, match_response
@@ -51,12 +52,15 @@ class BlockSearch:
         Rows of the first pair of settings include their starts.
         """
         found = self._search(part, advance)
-        starts = self.starts[part.first : min(part.last, self.config.examples)]
-        arrays = self.arrays_of(part.target.unit, found, starts) | {
-            "no_gradient": found.no_gradient
-        }
         advance(0)  # ends a task whose command has ended
-        self.write(part, arrays, self.task.metas[part.target])
+        self.write_found(part, found)
+
+    def write_found(self, part: Part, found: Trajectories) -> None:
+        """Write the file of a part whose searches are done."""
+        starts = self.starts[part.first : min(part.last, self.config.examples)]
+        arrays = self.arrays_of(part.target.unit, found, starts)
+        lost = {"no_gradient": found.no_gradient}
+        self.write(part, arrays | lost, self.task.metas[part.target])
 
     def write(self, part: Part, arrays: Mapping[str, np.ndarray], meta: ExplanationMeta) -> None:
         """Write the file of a part."""
@@ -64,19 +68,23 @@ class BlockSearch:
 
     def _search(self, part: Part, advance: Callable[[int], None]) -> Trajectories:
         config, target = self.config, part.target
-        rows = np.arange(part.first, part.last)
-        examples = rows % config.examples
-        settings = Grid.from_settings(config).of_rows(rows)
-        starts = Starts(self.starts[examples], *settings, config.seed + examples)
-        batch = len(rows) if config.objective == MATCH else self.task.batch_size
+        examples = np.arange(part.first, part.last) % config.examples
+        batch = len(examples) if config.objective == MATCH else self.task.batch_size
         with self._objective_of(target, examples) as objective:
             return ascend(
                 objective,
-                starts,
+                self.starts_of(part),
                 config.iterations,
                 replace(self.settings(target), batch_size=batch),
                 lambda units, response: advance(units),
             )
+
+    def starts_of(self, part: Part) -> Starts:
+        """The starts of the searches of a part."""
+        rows = np.arange(part.first, part.last)
+        examples = rows % self.config.examples
+        settings = Grid.from_settings(self.config).of_rows(rows)
+        return Starts(self.starts[examples], *settings, self.config.seed + examples)
 
     def settings(self, target: SearchTarget) -> AscentSettings:
         """The settings of the searches of a unit."""
@@ -87,7 +95,8 @@ class BlockSearch:
             self.device,
             config.prior,
             config.hysteresis,
-            config.calls if config.search == EVOLUTION else 0,
+            config.calls if config.search in (EVOLUTION, ELITES) else 0,
+            config.search == ELITES,
             self.networks.features,
         )
 

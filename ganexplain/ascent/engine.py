@@ -21,6 +21,7 @@ from torch import Tensor
 
 from ganexplain.ascent.adam import adam_step
 from ganexplain.ascent.best_iterates import BestIterates
+from ganexplain.ascent.elites import Elites
 from ganexplain.ascent.evolution import Evolution
 from ganexplain.ascent.gradients import vanishes
 from ganexplain.ascent.langevin import Langevin
@@ -159,13 +160,15 @@ def evaluate_all(objective: Objective, latent: Tensor, batch_size: int) -> tuple
     return torch.cat(values), torch.cat(gradients)
 
 
-Search = Ascent | Langevin | Evolution | Surrogate
+Search = Ascent | Langevin | Evolution | Elites | Surrogate
 
 
 def begin_search(objective: Objective, starts: Starts, settings: AscentSettings) -> Search:
     """The R searches of a prior, before their first step; arguments as for `ascend`."""
     if settings.features:
         return Surrogate(objective, starts, settings)
+    if settings.shared:
+        return Elites(objective, starts, settings)
     if settings.calls:
         return Evolution(objective, starts, settings)
     if not settings.resolved_prior.samples:
@@ -215,11 +218,40 @@ def ascend(
     )
 
 
+def ascend_together(
+    objective: Objective,
+    starts: Starts,
+    iterations: Sequence[int],
+    settings: AscentSettings,
+    signs: Sequence[float],
+    advance: Callable[[int, float], None] = lambda units, response: None,
+) -> list[Trajectories]:
+    """The results of U units that are searched together, from R starts, by `Elites`.
+
+    `objective` has responses (B, U), `signs` (U,) are 1 for a unit to be maximised, else -1. Other
+    arguments and errors as for `ascend`.
+    """
+    counts = sorted(set(iterations))
+    order = [counts.index(count) for count in iterations]
+    found = _run(Elites(objective, starts, settings, signs), counts, advance)
+    return [
+        Trajectories(
+            latent=found.latent[order, :, unit],
+            response=found.response[order, :, unit],
+            best_iteration=found.best_iteration[order, :, unit],
+            response_trace=found.response_trace[:, :, unit],
+            latent_norm_trace=found.latent_norm_trace[:, :, unit],
+            no_gradient=found.no_gradient[:, unit],
+        )
+        for unit in range(len(signs))
+    ]
+
+
 def _run(search: Search, counts: list[int], advance: Callable[[int, float], None]) -> Trajectories:
     trace, norms, snapshots = [], [], []
     last, reported = counts[-1], 0
     for k in range(last + 1):
-        norms.append(search.latent.norm(dim=1))
+        norms.append(search.latent.norm(dim=-1))
         trace.append(search.step() if k < last else search.finish())
         if k in counts:
             snapshots.append(search.kept())
@@ -229,7 +261,8 @@ def _run(search: Search, counts: list[int], advance: Callable[[int, float], None
             reported = search.iteration
     responses = torch.stack(trace, dim=1)
     if not torch.isfinite(responses).all():
-        at = int((~torch.isfinite(responses)).any(dim=0).float().argmax())
+        finite = torch.isfinite(responses).transpose(0, 1).flatten(1).all(dim=1)
+        at = int((~finite).float().argmax())
         if at == 0:
             raise Diverged("the unit's response to samples of the GAN is not finite already")
         raise Diverged(f"a response is not finite at iteration {at}; lower --learning-rate")

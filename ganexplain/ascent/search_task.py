@@ -14,6 +14,7 @@ from ganexplain.artifacts.grid import Grid
 from ganexplain.artifacts.plan import DIRECTIONS, Part, Plan, SearchTarget
 from ganexplain.artifacts.responses import check_group, given_path, read_responses
 from ganexplain.ascent.beyond import FixedOutputs, check_beyond
+from ganexplain.ascent.elites import ELITES
 from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.gradients import check_units
 from ganexplain.ascent.guides import guide_digests
@@ -36,7 +37,8 @@ from ganexplain.version import __version__
 
 BATCH_SIZES = {"cpu": 48, "cuda": 512}
 HOW_ONLY = ("workers", "scheduler_file", "shard")  # settings on which the result does not depend
-BLIND = (EVOLUTION, SURROGATE)  # searches without gradients of the network
+POPULATIONS = (EVOLUTION, ELITES)  # searches with `calls` an iteration
+BLIND = (*POPULATIONS, SURROGATE)  # searches without gradients of the network
 Shard = tuple[int, int]  # i of n
 
 
@@ -77,7 +79,8 @@ class SearchTask:
         features = config.features or last_hidden_layer(explained.network)
         find_layer(explained.network, features, "--features")
         rows = 1 if adaptive else Grid.from_settings(config).rows
-        block = config.examples if config.search == SURROGATE else batch_size  # a model a setting
+        shares = {SURROGATE: config.examples, ELITES: 1}  # a model a setting; all units a search
+        block = shares.get(config.search, batch_size)
         plan = make_plan(config, explained, networks.example(), rows, block)
         base = _base_meta(config, plan.targets[0], explained, features)
         metas, aims = {}, {}
@@ -88,7 +91,7 @@ class SearchTask:
                 aims[target] = _aim(path, meta)
                 meta = replace(meta, responses_hash=file_hash(path))
             metas[target] = meta
-        own = {part.target: None for part in shard_parts(plan.all_parts(), shard)}
+        own = {part.target: None for part in shard_parts(plan, shard, config.search)}
         starts = networks.starts(config.seed, config.examples)
         if config.search not in BLIND:
             warnings += check_units(own, explained, networks.generator, starts, batch_size)
@@ -112,19 +115,20 @@ def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[Explai
     black_box = find_black_box(network)
     if black_box and config.search == "grid":
         config = replace(config, search=SURROGATE if config.guide else EVOLUTION)
-    if config.search != EVOLUTION and config.calls != ExplainConfig.calls:
-        raise UsageError(f"--calls {config.calls}: goes with --search evolution; leave it out")
+    if config.search not in POPULATIONS and config.calls != ExplainConfig.calls:
+        raise UsageError(
+            f"--calls {config.calls}: goes with --search evolution or elites; leave it out"
+        )
     if config.guide and config.search != SURROGATE:
         raise UsageError(f"--guide {config.guide[0]}: add --search surrogate, which it guides")
     if config.search not in BLIND:
         return config, []
     check_blind(config)
-    each = config.calls if config.search == EVOLUTION else 1
+    each = config.calls if config.search in POPULATIONS else 1
     calls = Grid.from_settings(config).rows * max(config.iterations) * each
     chosen = f"{black_box.name} is a black box: " if black_box else ""
-    return config, [
-        f"{chosen}--search {config.search}, {calls:,} calls of the network for each unit"
-    ]
+    whom = "all units together" if config.search == ELITES else "each unit"
+    return config, [f"{chosen}--search {config.search}, {calls:,} calls of the network for {whom}"]
 
 
 def check_guides(config: ExplainConfig) -> None:
@@ -162,6 +166,24 @@ def check_blind(config: ExplainConfig) -> None:
             raise UsageError(
                 f"{option}: needs gradients, which --search {config.search} does without; leave it "
                 "out"
+            )
+
+
+def check_match(config: ExplainConfig) -> None:
+    """Raise UsageError for settings with which no activations can be matched."""
+    if not config.responses:
+        raise UsageError(
+            "--objective match: matches real excerpts; find them with `ganexplain responses` and "
+            "pass them with --responses"
+        )
+    for option, given in (
+        ("--search adaptive", config.search == "adaptive"),
+        ("--hysteresis", config.hysteresis),
+    ):
+        if given:
+            raise UsageError(
+                f"{option}: is about the response, which --objective match does not maximise; "
+                "leave it out"
             )
 
 
@@ -235,6 +257,11 @@ def make_plan(
     return Plan(targets, tuple(bounds.tolist()))
 
 
-def shard_parts(parts: Sequence[Part], shard: tuple[int, int] | None) -> list[Part]:
-    """The parts of shard i of n: every n-th of all parts."""
-    return list(parts if shard is None else parts[shard[0] :: shard[1]])
+def shard_parts(plan: Plan, shard: Shard | None, search: str) -> list[Part]:
+    """The parts of shard i of n: every n-th of all; for `elites` those of every n-th block."""
+    parts = plan.all_parts()
+    if shard is None:
+        return parts
+    if search == ELITES:
+        return [part for part in parts if part.block % shard[1] == shard[0]]
+    return parts[shard[0] :: shard[1]]

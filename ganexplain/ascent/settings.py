@@ -21,8 +21,9 @@ class AscentSettings:
     `direction` is `max` or `min`. At most `batch_size` rows are computed at once on `device`.
     `prior` is a name in `PRIORS` or a prior. With `hysteresis` iterates are kept by the authors'
     rule (method, section 4). With `calls` the search does without gradients, with so many calls of
-    the objective an iteration and row (`evolution.py`). With `features`, from latents (B, Z) to
-    (B, D), it has only the gradients of a model of the responses on these (`surrogate.py`).
+    the objective an iteration and row (`evolution.py`; if `shared`, `elites.py`). With `features`,
+    from latents (B, Z) to (B, D), it has only the gradients of a model of the responses on these
+    (`surrogate.py`).
     """
 
     direction: str = "max"
@@ -31,6 +32,7 @@ class AscentSettings:
     prior: str | Prior = "l2"
     hysteresis: bool = False
     calls: int = 0
+    shared: bool = False
     features: Callable[[Tensor], Tensor] | None = None
 
     @property
@@ -49,7 +51,7 @@ class Starts:
     """The starts of R searches, each with its own settings.
 
     `latent` is (R, Z), float32; `learning_rate` and `prior_weight` are (R,) or one number for all
-    rows; `noise_seed` (R,) has the seeds of the noise of `langevin` and `evolution`.
+    rows; `noise_seed` (R,) has the seeds of the noise of `langevin`, `evolution` and `elites`.
     """
 
     latent: np.ndarray

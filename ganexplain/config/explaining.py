@@ -78,13 +78,14 @@ class ExplainConfig(NamesNetwork, Computes, Divides):
     )
     search: str = setting(
         "Search: grid (all settings), adaptive (guided by --responses, at a tenth of the cost), "
-        "evolution (all settings, without gradients; chosen for black boxes) or surrogate (the "
-        "same by gradients of a model of the responses, with --guide).",
+        "evolution (all settings, without gradients; chosen for black boxes), elites (the same for "
+        "all units at once, which share every call) or surrogate (the same by gradients of a model "
+        "of the responses, with --guide).",
         "grid",
     )
     calls: int = setting(
-        "Evolution: calls of the network for each iteration and example. The learning rate is a "
-        "quarter of the first population's standard deviation.",
+        "Evolution, elites: calls of the network for each iteration and example. The learning rate "
+        "is a quarter of the first population's standard deviation.",
         17,
         5,
         1025,

@@ -14,14 +14,15 @@ from ganexplain.artifacts.explanations import Explanations, gan_path, meta_field
 from ganexplain.artifacts.responses import HELD_OUT
 from ganexplain.ascent.beyond import FixedOutputs, search_response
 from ganexplain.ascent.candidate import Target
+from ganexplain.ascent.elites import ELITES
 from ganexplain.ascent.engine import Objective, ascend, begin_search, start_latents
-from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.guides import guide_features
 from ganexplain.ascent.input_ascent import InputSpace, ascend_input
 from ganexplain.ascent.match import MATCH
 from ganexplain.ascent.nearest import ascend_to_nearest
 from ganexplain.ascent.responses import batch_responses, batches
 from ganexplain.ascent.search_networks import SearchNetworks
+from ganexplain.ascent.search_task import POPULATIONS
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import SelectConfig, ValidateConfig
@@ -238,10 +239,10 @@ class Controls:
         """Return the settings of the search of the run."""
         meta, device = self.meta, self.networks.device
         known = meta_fields(self.explanations.path, meta.settings)
-        calls = known.integer("calls") if meta.search == EVOLUTION else 0
-        features = self.networks.features
+        calls = known.integer("calls") if meta.search in POPULATIONS else 0
+        features, shared = self.networks.features, meta.search == ELITES
         return AscentSettings(
-            meta.direction, BATCH, device, meta.prior, meta.hysteresis, calls, features
+            meta.direction, BATCH, device, meta.prior, meta.hysteresis, calls, shared, features
         )
 
     def _start_progress(

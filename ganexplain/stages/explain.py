@@ -30,12 +30,14 @@ from ganexplain.artifacts.responses import given_path
 from ganexplain.ascent.adaptive_blocks import AdaptiveBlockSearch, check_aim, search_budget
 from ganexplain.ascent.beyond import BEYOND
 from ganexplain.ascent.blocks import BlockSearch
+from ganexplain.ascent.elites import ELITES
 from ganexplain.ascent.guides import guide_files
 from ganexplain.ascent.match import MATCH, OBJECTIVES
 from ganexplain.ascent.mixture_prior import with_mixtures
 from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import BLIND, SearchTask, check_guides, shard_parts
+from ganexplain.ascent.search_task import BLIND, SearchTask, check_guides, check_match, shard_parts
+from ganexplain.ascent.shared_blocks import SharedBlock, SharedBlockSearch, shared_blocks
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
 from ganexplain.files.atomic import JsonObject, write_json
@@ -85,7 +87,7 @@ def explain(
             write_mixtures(Path(config.gan), mixtures, config.prior_from)
         task = _with_inputs(task, run)
         plan = _write_or_keep_plan(config, out, task.plan)
-        parts = shard_parts(plan.all_parts(), shard)
+        parts = shard_parts(plan, shard, config.search)
         todo = parts_to_do(
             parts, lambda part: _is_done(out, plan, part, task.metas[part.target]), progress
         )
@@ -131,8 +133,11 @@ def _results(found: Mapping[str, ExplanationMeta]) -> JsonObject:
         name: meta.lost.searches_without_gradient for name, meta in found.items() if meta.lost
     }
     lost = {name: count for name, count in counts.items() if count}
+    each = [meta.example_iterations for meta in found.values()]
+    together = any(meta.search == ELITES for meta in found.values())
+    spent = max(each) if together else sum(each)
     return {
-        "example_iterations": sum(meta.example_iterations for meta in found.values()),
+        "example_iterations": spent,
         **({LOST: lost} if lost else {}),
     }
 
@@ -189,7 +194,10 @@ def _search(
     config, spent = task.config, 0
     adaptive = config.search == "adaptive"
     each = search_budget(config) if adaptive else max(config.iterations)
-    total = sum(part.last - part.first for part in parts) * each
+    together = config.search == ELITES
+    tasks: Sequence[Part] | Sequence[SharedBlock] = shared_blocks(parts) if together else parts
+    rows = [block[0] for block in shared_blocks(parts)] if together else parts
+    total = sum(part.last - part.first for part in rows) * each
 
     def advance(units: int) -> None:
         nonlocal spent
@@ -202,9 +210,10 @@ def _search(
     if adaptive and len(parts) == 1:  # its settings are divided among the workers
         AdaptiveBlockSearch(task, out, networks, workers)(parts[0], advance)
         return spent
-    prepare = AdaptiveBlockSearch if adaptive else BlockSearch
+    kinds = {"adaptive": AdaptiveBlockSearch, ELITES: SharedBlockSearch}
+    prepare = kinds.get(config.search, BlockSearch)
     work = DividedWork(prepare, (task, out), out, loaded=(networks,))
-    workers.do(parts, work, advance, worth_it)
+    workers.do(tasks, work, advance, worth_it)
     return spent
 
 
@@ -227,24 +236,6 @@ def _without_unused_weights(config: ExplainConfig) -> ExplainConfig:
     given = config.prior_weight not in (ExplainConfig.prior_weight, (0.0,))
     weightless = is_weightless(config.prior, given)
     return replace(config, prior_weight=(0.0,)) if weightless else config
-
-
-def check_match(config: ExplainConfig) -> None:
-    """Raise UsageError for settings with which no activations can be matched."""
-    if not config.responses:
-        raise UsageError(
-            "--objective match: matches real excerpts; find them with `ganexplain responses` and "
-            "pass them with --responses"
-        )
-    for option, given in (
-        ("--search adaptive", config.search == "adaptive"),
-        ("--hysteresis", config.hysteresis),
-    ):
-        if given:
-            raise UsageError(
-                f"{option}: is about the response, which --objective match does not maximise; "
-                "leave it out"
-            )
 
 
 def check_settings(config: ExplainConfig) -> None:
