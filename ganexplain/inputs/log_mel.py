@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import Field, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Self
 
 from ganexplain.errors import UsageError, check_known
@@ -199,11 +199,8 @@ class FrontEnd(Input, ExcerptSteps):
     @property
     def excerpt_keys(self) -> tuple[str, ...]:
         """Keys in use that concern all frames of an excerpt together."""
-        keys = tuple(each.name for each in fields(ExcerptSteps) if self._is_set(each))
+        keys = tuple(f.name for f in fields(ExcerptSteps) if getattr(self, f.name) != f.default)
         return (*keys, "logarithm") if self.logarithm == "pcen" else keys
-
-    def _is_set(self, field: Field[Any]) -> bool:
-        return getattr(self, field.name) != field.default
 
     @property
     def generator_output(self) -> Self:
@@ -226,25 +223,45 @@ class FrontEnd(Input, ExcerptSteps):
     def check(self, where: str) -> None:
         """UsageError that names `where` and the key, for values that cannot be used."""
         super().check(where)
+        for name, known in CHOICES.items():
+            check_known(f"{where}: {name}", getattr(self, name), known)
+        self._check_sizes(where)
+        steps = self.wrong_steps(self.mel_bands, self.excerpt_frames)
+        for name, is_wrong in (self._wrong_keys() | steps).items():
+            if is_wrong:
+                raise UsageError(f"{where}: {name} = {getattr(self, name)!r} cannot be used here")
+        self._check_bins(where)
+        if self.floor >= self._loudest + self.offset:
+            raise UsageError(
+                f"{where}: no sound is above floor = {self.floor:g} with gain = {self.gain:g} and "
+                f"offset = {self.offset:g}"
+            )
+
+    @property
+    def _loudest(self) -> float:
+        """A value before the logarithm that no sound exceeds."""
+        return self.gain * float(self.frame_length) ** self.power * self.frame_length
+
+    def _check_sizes(self, where: str) -> None:
+        """UsageError for too many values, and for bands outside of the spectrum."""
         weights = (self.transform_length // 2 + 1) * self.mel_bands
         if weights > LARGEST_FILTERBANK or self.excerpt_samples > LARGEST:
             raise UsageError(
                 f"{where}: frames of {self.frame_length:,} samples, {self.mel_bands:,} bands and "
                 f"excerpts of {self.excerpt_samples:,} samples are too many"
             )
-        for name, known in CHOICES.items():
-            check_known(f"{where}: {name}", getattr(self, name), known)
-        half = self.sample_rate / 2
-        highest = self.highest_hz or half
+        half, highest = self.sample_rate / 2, self.highest_hz or self.sample_rate / 2
         if not 0 <= self.lowest_hz < highest <= half:
             raise UsageError(
                 f"{where}: bands from {self.lowest_hz:g} to {highest:g} Hz do not lie within 0 to "
                 f"{half:g} Hz, half the rate"
             )
-        steps = self.wrong_steps(self.mel_bands, self.excerpt_frames)
-        loudest = self.gain * float(self.frame_length) ** self.power * self.frame_length
+
+    def _wrong_keys(self) -> dict[str, bool]:
+        """Whether each key of a frame has a value that cannot be used."""
+        loudest = self._loudest
         most = loudest if self.logarithm == "none" else 1e3  # of values before scale and shift
-        wrong = {
+        return {
             "frame_length": self.frame_length < SHORTEST_WINDOW,
             "window_length": self.window_length != 0
             and not SHORTEST_WINDOW <= self.window_length <= self.frame_length,
@@ -265,15 +282,6 @@ class FrontEnd(Input, ExcerptSteps):
             "triangles": self.filters in ("yaafe", "none") and self.triangles != "hz",
             "mel_scale": self.filters == "none" and self.mel_scale != "linear",
         }
-        for name, is_wrong in (wrong | steps).items():
-            if is_wrong:
-                raise UsageError(f"{where}: {name} = {getattr(self, name)!r} cannot be used here")
-        self._check_bins(where)
-        if self.floor >= loudest + self.offset:
-            raise UsageError(
-                f"{where}: no sound is above floor = {self.floor:g} with gain = {self.gain:g} and "
-                f"offset = {self.offset:g}"
-            )
 
     def _check_bins(self, where: str) -> None:
         """UsageError where bands that are spectral bins are not as many as those are."""

@@ -57,43 +57,15 @@ def find_gradient_fault(network: nn.Module, run: Callable[[Tensor], object], x: 
     if black_box := find_black_box(network):
         return f"{black_box.name} is a black box, which is only called"
     seen = _Trace()
-    layers = named_layers(network).values()
-    names = {network: OUTPUT} | {layer.module: layer.name for layer in layers}
-    handles = []
-    for module in network.modules():
-        if not isinstance(module, torch.jit.ScriptModule):  # it accepts no hooks
-            handles.append(module.register_forward_pre_hook(seen.begin(names.get(module, ""))))
-            handles.append(module.register_forward_hook(seen.end))
     try:
-        with torch.enable_grad(), saved_tensors_hooks(seen.save, lambda saved: saved):
+        with seen.watching(network), torch.enable_grad():
             run(x.detach().clone().requires_grad_(True))
     except RuntimeError as error:
         place = _place(network, seen.innermost)
         if NUMPY in str(error):
             return f"{place} computes with NumPy"
         return f"{place} writes into a tensor (in place) that the gradient needs"
-    finally:
-        for handle in handles:
-            handle.remove()
-    for name, tensor, version in seen.saved:
-        if tensor._version != version:
-            return (
-                f"{_place(network, name)} needs a tensor for its gradient that the network "
-                "overwrites later (in place)"
-            )
-    if seen.without:
-        return f"{_place(network, seen.without)} runs under torch.no_grad() or inference_mode()"
-    if unknown := seen.without_derivative():
-        return f"{_place(network, unknown)} computes something without a derivative in torch"
-    if quantised := quantised_layers(network):
-        return f"{_place(network, quantised[0])} is quantised and has no gradient in torch"
-    if not seen.lost:
-        return ""
-    behind = f" behind {_place(network, seen.last)}" if seen.last else ""
-    return (
-        f"{_place(network, seen.lost)} detaches, rounds or compares values, leaves torch (NumPy) "
-        f"or runs under torch.no_grad(){behind}"
-    )
+    return seen.fault(network)
 
 
 def quantised_layers(network: nn.Module) -> list[str]:
@@ -124,6 +96,45 @@ class _Trace:
     def innermost(self) -> str:
         """The innermost running layer that has a name."""
         return next((name for name in reversed(self.running) if name), OUTPUT)
+
+    @contextmanager
+    def watching(self, network: nn.Module) -> Iterator[None]:
+        """While open, passes of the network are observed."""
+        layers = named_layers(network).values()
+        names = {network: OUTPUT} | {layer.module: layer.name for layer in layers}
+        handles = []
+        for module in network.modules():
+            if not isinstance(module, torch.jit.ScriptModule):  # it accepts no hooks
+                handles.append(module.register_forward_pre_hook(self.begin(names.get(module, ""))))
+                handles.append(module.register_forward_hook(self.end))
+        try:
+            with saved_tensors_hooks(self.save, lambda saved: saved):
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def fault(self, network: nn.Module) -> str:
+        """Why a pass that has ended without an error has no gradient, or an empty string."""
+        for name, tensor, version in self.saved:
+            if tensor._version != version:
+                return (
+                    f"{_place(network, name)} needs a tensor for its gradient that the network "
+                    "overwrites later (in place)"
+                )
+        if self.without:
+            return f"{_place(network, self.without)} runs under torch.no_grad() or inference_mode()"
+        if unknown := self.without_derivative():
+            return f"{_place(network, unknown)} computes something without a derivative in torch"
+        if quantised := quantised_layers(network):
+            return f"{_place(network, quantised[0])} is quantised and has no gradient in torch"
+        if not self.lost:
+            return ""
+        behind = f" behind {_place(network, self.last)}" if self.last else ""
+        return (
+            f"{_place(network, self.lost)} detaches, rounds or compares values, leaves torch "
+            f"(NumPy) or runs under torch.no_grad(){behind}"
+        )
 
     def save(self, tensor: Tensor) -> Tensor:
         self.saved.append((self.innermost, tensor, tensor._version))

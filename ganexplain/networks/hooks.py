@@ -14,88 +14,15 @@ from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.inputs.specification import UNIT_AXES
 from ganexplain.networks.adapter import OUTPUT, NetworkAdapter, has_weights, named_layers
 from ganexplain.networks.black_box import find_black_box
-from ganexplain.networks.gradient_faults import gradient_errors_named
 from ganexplain.networks.layer_outputs import LayerOutput
+from ganexplain.networks.layer_passes import run_to_layer
 from ganexplain.networks.layer_units import unit_values
 from ganexplain.networks.outputs import tensor_at
-from ganexplain.networks.taps import Batch, Tap, check_alike, edges_of, joined
+from ganexplain.networks.taps import Batch, Tap, edges_of, joined
 from ganexplain.networks.units import Unit
 
 Response = Callable[[Tensor], Tensor]
 Hook = Callable[[nn.Module, object, object], Any]
-
-
-class _Reached(BaseException):  # not an Exception: a network's own handlers must not catch it
-    """The layer has returned the wanted output."""
-
-
-@contextmanager
-def run_to_layer(network: nn.Module, layer: LayerOutput) -> Iterator[Callable[[Tensor], Tensor]]:
-    """A function from inputs of `network` to outputs of its `layer`, while the block is open.
-
-    A pass ends at the last call of the layer and returns the output of that call. The first input
-    is passed once more, to the end of the network, to count the calls. So nothing behind the
-    layer is computed with gradients or can overwrite the layer's output. Gradients and other
-    hooks work as usual.
-
-    Raises RuntimeError if a pass does not reach the layer, and UsageError with the name of the
-    layer at fault if the network's code allows no gradient.
-    """
-    found: list[Tensor] = []
-    calls = expected = 0
-    running = False
-
-    def hook(module: nn.Module, inputs: object, output: object) -> None:
-        nonlocal calls
-        if running:
-            calls += 1
-            if calls == expected:
-                if (value := layer.read(output)) is not None:
-                    found.append(value)
-                raise _Reached
-
-    def passed(x: Tensor) -> None:
-        nonlocal calls, running
-        running, calls = True, 0
-        try:
-            network(x)
-        except _Reached:
-            pass
-        finally:
-            running = False
-
-    def run_pass(x: Tensor) -> Tensor:
-        nonlocal expected
-        if not expected:
-            with torch.no_grad():
-                passed(x.detach().clone())
-            expected = calls
-        while expected:
-            passed(x)
-            if found:
-                return found.pop()
-            expected = calls if calls < expected else 0  # it may be called less often than before
-        raise RuntimeError("the pass did not reach the requested layer")
-
-    copies = isinstance(network, NetworkAdapter) and network.calling.copies > 0
-    run = _one_by_one(run_pass, layer) if copies and layer.module is not network else run_pass
-    handle = layer.module.register_forward_hook(hook)
-    try:
-        with gradient_errors_named(network, run) as watched:
-            yield watched
-    finally:
-        handle.remove()
-
-
-def _one_by_one(run: Response, layer: LayerOutput) -> Response:
-    """A pass for each input, for a network whose passes take copies of one."""
-
-    def run_all(x: Tensor) -> Tensor:
-        found = [run(one)[:1] for one in x.split(1)]
-        check_alike(layer.name, [each.shape for each in found])
-        return torch.cat(found)
-
-    return run_all
 
 
 @contextmanager

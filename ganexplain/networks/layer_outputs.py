@@ -120,18 +120,7 @@ def observe_outputs(
     it (`lstm.1.0`). `tracker` follows the first pass. If each pass has one example, `copies` times,
     the axis of the examples is that of this length on which they came in.
     """
-    work: dict[str, Work] = {}
-    known: dict[Path, tuple[torch.Size, Axes]] = {}
-
-    def note(path: Path, output: Tensor) -> None:
-        known[path] = output.shape, tracker.axes(output)
-
-    try:
-        output = _observe_pass(run, modules, examples, note, tracker, work)
-    except Exception:  # code that does not run while operators are followed
-        known.clear()
-        work.clear()
-        output = _observe_pass(run, modules, examples, note)
+    known, work, output = _observe_first(run, modules, examples, tracker)
     found: dict[Path, OutputAxes] = {}
     more = copies or len(examples) + 1
 
@@ -154,6 +143,28 @@ def observe_outputs(
         if (name, part) in found and name and not (part and f"{name}.{part}" in modules)
     }
     return Observed(layers, found.get(WHOLE), output)
+
+
+def _observe_first(
+    run: Callable[[Tensor], Tensor],
+    modules: Mapping[str, nn.Module],
+    examples: Tensor,
+    tracker: AxisTracker,
+) -> tuple[dict[Path, tuple[torch.Size, Axes]], dict[str, Work], Tensor]:
+    """The shapes and axes of the outputs of a pass, the work of layers, and the pass's result."""
+    work: dict[str, Work] = {}
+    known: dict[Path, tuple[torch.Size, Axes]] = {}
+
+    def note(path: Path, output: Tensor) -> None:
+        known[path] = output.shape, tracker.axes(output)
+
+    try:
+        output = _observe_pass(run, modules, examples, note, tracker, work)
+    except Exception:  # code that does not run while operators are followed
+        known.clear()
+        work.clear()
+        output = _observe_pass(run, modules, examples, note)
+    return known, work, output
 
 
 def _observe_pass(

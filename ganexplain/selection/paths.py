@@ -11,7 +11,8 @@ from torch import Tensor
 
 from ganexplain.metrics.path_similarity import LayerPath, PathSimilarity, layer_paths
 from ganexplain.networks.adapter import NetworkAdapter, named_layers
-from ganexplain.networks.hooks import find_layer, record_outputs, run_to_layer
+from ganexplain.networks.hooks import find_layer, record_outputs
+from ganexplain.networks.layer_passes import run_to_layer
 from ganexplain.networks.target import TargetNetwork
 from ganexplain.networks.units import Unit
 

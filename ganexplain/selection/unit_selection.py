@@ -69,11 +69,7 @@ class UnitSelection:
         """Score, choose, compare with the controls; write the arrays and return the ranking."""
         config, explanations = self.config, self.explanations
         generated = explanations.arrays["mel"]
-        made = {**explanations.arrays, "mel": display_inputs(explanations.front_end, generated)}
-        if self.task.encoder and self.probe:
-            made["encoded"] = np.stack([self.task.encoder.encode(each) for each in generated])
-        if self.path and (paths := self.path.similarities(generated)) is not None:
-            made["path"] = paths
+        made = self._made(generated)
         judged = (
             np.array([v.agreement(generated) for v in self.verdicts]).reshape(-1, len(generated)).T
         )
@@ -114,6 +110,16 @@ class UnitSelection:
             },
             explanations_hash=explanations_hash,
         )
+
+    def _made(self, generated: np.ndarray) -> dict[str, np.ndarray]:
+        """The arrays of all settings, with what the scores need of the inputs (C, N, *S)."""
+        explanations = self.explanations
+        made = {**explanations.arrays, "mel": display_inputs(explanations.front_end, generated)}
+        if self.task.encoder and self.probe:
+            made["encoded"] = np.stack([self.task.encoder.encode(each) for each in generated])
+        if self.path and (paths := self.path.similarities(generated)) is not None:
+            made["path"] = paths
+        return made
 
     def _warnings(self, made: Mapping[str, np.ndarray]) -> list[str]:
         """What makes the scores less sure than they look, the gravest first."""

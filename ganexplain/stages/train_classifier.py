@@ -78,22 +78,34 @@ def train_classifier(
             run.used_recordings(name, split.recordings)
         training = ClassifierTraining(config, outputs, splits["train"], device)
         _train(training, splits, run, progress)
-        best = training.best
-        assert best is not None  # an epoch is over
-        network = freeze_network(training.best_network(best), device)
-        threshold = choose_threshold(network, splits["train"], splits["valid"])
-        figures: dict[str, float | Mapping[str, float]] = {"valid": best.figures}
-        figures["epoch"] = best.epoch + 1
-        if "test" in splits:
-            table = out / "test.csv" if corpus.has_sound else None
-            figures["test"] = _test(network, splits["test"], threshold, table, progress)
-        network = freeze_network(network, torch.device("cpu"))
-        found = Classifier(network, input_spec, corpus.classes, threshold, figures)
+        table = out / "test.csv" if corpus.has_sound else None
+        found = _best_classifier(training, splits, corpus.classes, table, progress)
         write_classifier(path, found, config)
-        content = f"A classifier ({architecture_name(network)}): {', '.join(corpus.classes)}."
-        ModelCard(path, content, config, splits, figures).write()
-        run.results.update(figures)
+        architecture = architecture_name(found.network)
+        content = f"A classifier ({architecture}): {', '.join(corpus.classes)}."
+        ModelCard(path, content, config, splits, found.figures).write()
+        run.results.update(found.figures)
     return path
+
+
+def _best_classifier(
+    training: ClassifierTraining,
+    splits: dict[str, LabelledSplit],
+    classes: tuple[str, ...],
+    table: Path | None,
+    progress: Progress,
+) -> Classifier:
+    """The network of the best epoch, on the CPU, with its threshold and figures, also of a test."""
+    best = training.best
+    assert best is not None  # an epoch is over
+    network = freeze_network(training.best_network(best), training.device)
+    threshold = choose_threshold(network, splits["train"], splits["valid"])
+    figures: dict[str, float | Mapping[str, float]] = {"valid": best.figures}
+    figures["epoch"] = best.epoch + 1
+    if "test" in splits:
+        figures["test"] = _test(network, splits["test"], threshold, table, progress)
+    network = freeze_network(network, torch.device("cpu"))
+    return Classifier(network, training.input_spec, classes, threshold, figures)
 
 
 def _test(

@@ -81,11 +81,7 @@ def train_explainer(
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
         config = with_precision_in_effect(config, device, progress.note)
-        for source in sources:
-            for name, file in source.files().items():
-                run.used(name if len(sources) == 1 else str(file), file)
-        for name in SPLITS:
-            run.used_recordings(name, corpus.split(name))
+        _note_inputs(run, sources, corpus)
         splits = _load_splits(config, corpus, input_spec, FeatureWorkers(workers, out, progress))
         names = tuple(source.name for source in sources)
         task = Task(
@@ -93,16 +89,36 @@ def train_explainer(
             workers,
         )  # fmt: skip
         trained = _train(method.start(task), config, run, progress)
-        for name, document in trained.documents.items():
-            write_json(out / name, document)
         hashes = {source.name: source.digest() for source in sources}
         found = ExplainerFile(config.method, trained.content, trained.figures, input_spec, hashes)
         write_explainer(path, found, config)
-        content = f"A network that explains others ({config.method}): {', '.join(names)}."
-        ModelCard(path, content, config, splits, trained.figures).write()
+        _describe(trained, path, config, splits, names)
         run.results.update(trained.figures)
     named = {name.removesuffix(".json"): doc for name, doc in trained.documents.items()}
     return TrainedExplainer(path, trained.figures, trained.table, named)
+
+
+def _note_inputs(run: RunDirectory, sources: Sequence[NetworkSource], corpus: AnyCorpus) -> None:
+    """Record the files of the networks, and the recordings."""
+    for source in sources:
+        for name, file in source.files().items():
+            run.used(name if len(sources) == 1 else str(file), file)
+    for name in SPLITS:
+        run.used_recordings(name, corpus.split(name))
+
+
+def _describe(
+    trained: Trained,
+    path: Path,
+    config: TrainExplainerConfig,
+    splits: Mapping[str, AnySplit],
+    names: Sequence[str],
+) -> None:
+    """Write the method's documents and the model card beside the explainer in `path`."""
+    for name, document in trained.documents.items():
+        write_json(path.parent / name, document)
+    content = f"A network that explains others ({config.method}): {', '.join(names)}."
+    ModelCard(path, content, config, splits, trained.figures).write()
 
 
 def _load_splits(

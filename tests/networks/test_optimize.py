@@ -28,7 +28,8 @@ from ganexplain.networks.fast.few_channels import (
 )
 from ganexplain.networks.fast.optimize import optimize_frozen
 from ganexplain.networks.fast.pooled import PooledConvolution
-from ganexplain.networks.hooks import find_layer, record_outputs, run_to_layer
+from ganexplain.networks.hooks import find_layer, record_outputs
+from ganexplain.networks.layer_passes import run_to_layer
 
 CPU = torch.device("cpu")
 examples = settings(derandomize=True, deadline=None, max_examples=40)

@@ -112,25 +112,34 @@ def captum_map(
     kind = getattr(_captum(), name)
     has_layer = "layer" in inspect.signature(kind.__init__).parameters
     named = _layer(network, counted, x, method) if has_layer else None
-    try:
+    with (
+        _errors_of_captum(name, network, counted, x),
+        arranged_output(named[1]) if named else nullcontext() as module,
+        _random_state_restored(),
+        activations_out_of_place(counted, counted.logit, x[None], module),
+    ):
         arguments = _arguments(kind, method, x, fill, labels)
-        with (
-            arranged_output(named[1]) if named else nullcontext() as module,
-            _random_state_restored(),
-            activations_out_of_place(counted, counted.logit, x[None], module),
-        ):
-            attributor = _attributor(kind, name, counted, module)
-            torch.manual_seed(seed)
-            np.random.seed(seed)
-            found = attributor.attribute(x[None].detach().requires_grad_(True), **arguments)
+        attributor = _attributor(kind, name, counted, module)
+        torch.manual_seed(seed)
+        np.random.seed(seed)
+        found = attributor.attribute(x[None].detach().requires_grad_(True), **arguments)
+    values = (found[0] if isinstance(found, tuple) else found).detach()[0].sum(dim=0)
+    area = _as_map(values, network, counted, named, x)
+    return area / len(x) if name in ACROSS_CHANNELS else area
+
+
+@contextmanager
+def _errors_of_captum(
+    name: str, network: nn.Module, counted: _Counted, x: Tensor
+) -> Iterator[None]:
+    """While open, captum's errors become a UsageError that says why it does not take a network."""
+    try:
+        yield
     except (AssertionError, AttributeError, RuntimeError, TypeError, ValueError) as error:
         reason = reason_of(error)
         if "grad" in reason or "numpy" in reason or "inplace" in reason:
             reason = find_gradient_fault(network, counted.logit, x[None]) or reason
         raise UsageError(f"--method captum:{name} does not take this network ({reason})") from error
-    values = (found[0] if isinstance(found, tuple) else found).detach()[0].sum(dim=0)
-    area = _as_map(values, network, counted, named, x)
-    return area / len(x) if name in ACROSS_CHANNELS else area
 
 
 @contextmanager
