@@ -239,8 +239,8 @@ class FrontEnd(Input, ExcerptSteps):
 
     @property
     def _loudest(self) -> float:
-        """A value before the logarithm that no sound exceeds."""
-        return self.gain * float(self.frame_length) ** self.power * self.frame_length
+        """A value before the logarithm that no sound exceeds, of a power that can be used."""
+        return self.gain * float(self.frame_length) ** min(self.power, 2.0) * self.frame_length
 
     def _check_sizes(self, where: str) -> None:
         """UsageError for too many values, and for bands outside of the spectrum."""

@@ -108,6 +108,7 @@ def test_the_usual_front_end_is_written_as_it_always_was() -> None:
         ('convention = "libroza"', r"did you mean 'librosa'\?"),
         ("highest_hz = 12000", "half the rate"),
         ("power = 3", "power = 3.0 cannot be used"),
+        ("power = 400", "power = 400.0 cannot be used"),
         ('filters = "yaafe"\nmel_scale = "slaney"', "filters = 'yaafe' cannot be used"),
         ('kind = "waveform"\nsample_rate = 0\nsamples = 9', "above zero"),
         ("network = 3", "make it a table"),
