@@ -63,7 +63,7 @@ def share_interval(
     with the same share; and for a share of 0 or 1, which has no finite log odds.
 
     >>> share_interval(0.5, np.array([0.4, 0.6]), 24)
-    (0.318..., 0.681...)
+    (0.300..., 0.699...)
     """
     known = resampled[np.isfinite(resampled)]
     if recordings < FEWEST_RECORDINGS or not 0 < share < 1:
@@ -74,6 +74,21 @@ def share_interval(
     reach = stdtrit(recordings - 1, (1 + CONFIDENCE) / 2) * error / (share * (1 - share))
     low, high = expit(logit(share) + reach * np.array([-1, 1]))
     return float(low), float(high)
+
+
+def share_difference_interval(
+    difference: float, resampled: np.ndarray, recordings: int
+) -> tuple[float, float] | None:
+    """95 % bounds of a difference d of two shares of the same pairs, from those of resamples (B,).
+
+    They are those of `share_interval` for (1 + d) / 2, which is a share too, with 1/2 for no
+    difference. None where that has none.
+
+    >>> share_difference_interval(0.0, np.array([-0.2, 0.2]), 24)
+    (-0.399..., 0.399...)
+    """
+    bounds = share_interval((1 + difference) / 2, (1 + resampled) / 2, recordings)
+    return bounds and (2 * bounds[0] - 1, 2 * bounds[1] - 1)
 
 
 def tied_with_best(score: np.ndarray, resampled: np.ndarray) -> np.ndarray:

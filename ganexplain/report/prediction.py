@@ -83,7 +83,7 @@ def _limits(own: PairShare, start: Mapping[str, PairShare]) -> list[str]:
     if own.interval and own.interval[0] <= 0.5 <= own.interval[1]:
         found.append("This may be chance: the interval contains 50 %.")
     before = start.get(HEADLINE)
-    if before and (before.share >= own.share or (before.difference and before.difference[1] >= 0)):
+    if before and not (before.difference and before.difference[1] < 0):
         found.append("That the search adds to it is not shown: samples before it may do as well.")
     return found
 

@@ -25,7 +25,7 @@ from ganexplain.artifacts.prediction import (
 from ganexplain.corpora.interfaces import AnySplit
 from ganexplain.errors import TooFewExcerpts
 from ganexplain.files.arrays import scratch_array
-from ganexplain.metrics.bootstrap import interval, share_interval
+from ganexplain.metrics.bootstrap import share_difference_interval, share_interval
 from ganexplain.metrics.prediction import HeldOut, Kernel, recording_weights
 from ganexplain.metrics.regression import explained_share
 from ganexplain.metrics.shares import exact_interval
@@ -151,11 +151,8 @@ class MeasuredShare:
     def minus(self, other: MeasuredShare) -> tuple[float, float] | None:
         """95 % bounds of the difference to another share of the same excerpts, if it has any."""
         apart = self.resampled - other.resampled
-        known, count = apart[np.isfinite(apart)], min(self.recordings, other.recordings)
-        if count < 2 or not known.size:
-            return None
-        low, high = interval(np.array(self.share - other.share), known, count)
-        return float(low), float(high)
+        count = min(self.recordings, other.recordings)
+        return share_difference_interval(self.share - other.share, apart, count)
 
 
 class PredictionTest:

@@ -12,11 +12,13 @@ best there is; and how often the best is among those tied.
 
 Last, values of few recordings: a mean, the share of alarms among excerpts (pooled: recordings are
 of different length), the share of pairs in the right order of the strongest tenth and the rest,
-and of two halves (AUROC). How often 95 % intervals contain the truth: those that the commands
-write (`interval` of means, `share_interval` of shares); and, for comparison, `interval` of shares
-too, whose bounds are percentiles scaled as Student's t; Student's t times the standard error of the
-resamples; and percentiles expanded as by Hesterberg (2015). Shares of exactly 0 and 1, which have
-an exact interval, are left out.
+and of two halves (AUROC), and the difference of two such shares: of another contrast that tells as
+much of the response, half as much, or nothing. How often 95 % intervals contain the truth: those
+that the commands write (`interval` of means, `share_interval` of shares, and
+`share_difference_interval`); and, for comparison, `interval` of all, whose bounds are percentiles
+scaled as Student's t; Student's t times the standard error of the resamples; and percentiles
+expanded as by Hesterberg (2015). Shares of exactly 0 and 1, which have an exact interval, and
+differences of -1, 1 and without spread, which have none, are left out.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from scipy.special import ndtr, stdtrit
 from ganexplain.metrics.bootstrap import (
     interval,
     resample_rows,
+    share_difference_interval,
     share_interval,
     tied_with_best,
 )
@@ -122,15 +125,38 @@ def right_pairs(first: float) -> Callable[[int, np.random.Generator], Statistic]
 
     def drawn(recordings: int, stream: np.random.Generator) -> Statistic:
         recording = np.repeat(np.arange(recordings), EXCERPTS)
-        response, noise = (
-            stream.normal(size=recordings)[recording] + stream.normal(size=len(recording))
-            for _ in range(2)
-        )
-        strong, weak = np.split(np.argsort(-response), [round(first * len(response))])
-        pairs = Pairs(np.repeat(strong, len(weak)), np.tile(weak, len(strong)))
+        response, noise = (of_recordings(recording, stream) for _ in range(2))
+        pairs = top_pairs(response, first)
         return Counts.of(response + noise, pairs, recording).resampled
 
     return drawn
+
+
+def pair_difference(first: float, other: float) -> Callable[[int, np.random.Generator], Statistic]:
+    """The difference of right pairs by two contrasts: the response with noise, and `other` times
+    the response with other noise."""
+
+    def drawn(recordings: int, stream: np.random.Generator) -> Statistic:
+        recording = np.repeat(np.arange(recordings), EXCERPTS)
+        response, noise, more = (of_recordings(recording, stream) for _ in range(3))
+        pairs = top_pairs(response, first)
+        contrasts = np.stack([response + noise, other * response + more])
+        counts = Counts.of(contrasts, pairs, recording)
+        return lambda weights: np.subtract(*counts.resampled(weights))
+
+    return drawn
+
+
+def of_recordings(recording: np.ndarray, stream: np.random.Generator) -> np.ndarray:
+    """Normal values (M,) of excerpts; half of their variance is that of recordings."""
+    own = stream.normal(size=recording.max() + 1)[recording]
+    return own + stream.normal(size=len(recording))
+
+
+def top_pairs(response: np.ndarray, first: float) -> Pairs:
+    """Each of the strongest `first` of excerpts with each of the rest."""
+    strong, weak = np.split(np.argsort(-response), [round(first * len(response))])
+    return Pairs(np.repeat(strong, len(weak)), np.tile(weak, len(strong)))
 
 
 def few_recordings(draws: int) -> None:
@@ -141,12 +167,16 @@ def few_recordings(draws: int) -> None:
         "alarms, 30 %": (alarm_share(0.3, 4), 0.3),
         "pairs, top 10 %": (right_pairs(0.1), None),
         "AUROC": (right_pairs(0.5), None),
+        "difference, alike": (pair_difference(0.1, 1), 0.0),
+        "difference, half": (pair_difference(0.1, 0.5), None),
+        "difference, nothing": (pair_difference(0.1, 0), None),
     }
     print("\n| value | recordings | written | scaled percentiles | Student's t | expanded |")
     print("|---|---|---|---|---|---|")
     for name, (kind, known) in kinds.items():
         stream = np.random.default_rng(2)
-        truth = known or np.mean([kind(200, stream)(np.ones((1, 200)))[0] for _ in range(8)])
+        many = [kind(200, stream)(np.ones((1, 200)))[0] for _ in range(8)]
+        truth = np.mean(many) if known is None else known
         for recordings in (3, 5, 10, 30):
             found = []
             for seed in range(draws):
@@ -163,7 +193,8 @@ def few_recordings(draws: int) -> None:
 def intervals(value: float, resampled: np.ndarray, name: str, count: int) -> np.ndarray | None:
     """The ends (4, 2) of the interval written, and by the three other ways; None of no spread."""
     scaled = interval(np.array(value), resampled, count)
-    written = tuple(scaled) if name == "mean" else share_interval(value, resampled, count)
+    kinds = {"mean": lambda *given: tuple(scaled), "difference": share_difference_interval}
+    written = kinds.get(name.split(",")[0], share_interval)(value, resampled, count)
     if written is None:
         return None
     quantile, wider = stdtrit(count - 1, 0.975), np.sqrt(count / (count - 1))
@@ -173,10 +204,8 @@ def intervals(value: float, resampled: np.ndarray, name: str, count: int) -> np.
     return np.array([written, scaled, (value - reach, value + reach), expanded])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=1000)
-    draws = parser.parse_args().draws
+def of_examples(draws: int) -> None:
+    """Print the tables of the Fréchet distance of sets of examples."""
     print("| responses | examples | distance | interval holds | different | by a point |")
     print("|---|---|---|---|---|---|")
     for kind in ("normal", "skewed", "some fail"):
@@ -190,7 +219,16 @@ def main() -> None:
         *values, share = choices(examples, draws)
         cells = [*(f"{value:.2f}" for value in values), f"{100 * share:.0f} %"]
         print(f"| {examples} | {' | '.join(cells)} |", flush=True)
-    few_recordings(draws)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--few", action="store_true", help="only values of few recordings")
+    given = parser.parse_args()
+    if not given.few:
+        of_examples(given.draws)
+    few_recordings(given.draws)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import t
 
 from ganexplain.metrics import prediction
-from ganexplain.metrics.bootstrap import share_interval
+from ganexplain.metrics.bootstrap import share_difference_interval, share_interval
 from ganexplain.metrics.prediction import (
     DIFFICULTIES,
     Counts,
@@ -199,6 +199,44 @@ def test_intervals_of_few_recordings_contain_the_share_of_alarms(recordings: int
         if found:
             inside.append(found[0] <= 0.1 <= found[1])
     assert np.mean(inside) > 0.88
+
+
+def test_the_interval_of_a_difference_ends_before_1_and_is_turned_with_it() -> None:
+    resampled = np.array([0.7, 0.9, np.nan])
+    low, high = share_difference_interval(0.8, resampled, 3) or (0, 0)
+    assert -1 < low < 0.8 < high < 1
+    assert share_difference_interval(-0.8, -resampled, 3) == pytest.approx((-high, -low))
+    assert share_difference_interval(0.0, np.zeros(2), 9) is None  # the same examples, say
+    assert share_difference_interval(0.1, np.array([0.0, 0.2]), 2) is None
+    assert share_difference_interval(1.0, resampled, 3) is None
+
+
+def test_the_interval_of_a_small_difference_is_students() -> None:
+    """Resamples that deviate by 0.01; t of 8 degrees is 2.306."""
+    found = share_difference_interval(0.02, np.array([0.01, 0.03]), 9)
+    reach = t.ppf(0.975, 8) * 0.01 * np.sqrt(9 / 8)
+    assert found == pytest.approx((0.02 - reach, 0.02 + reach), rel=1e-2)
+
+
+@pytest.mark.parametrize("recordings", [3, 5, 10])
+def test_intervals_of_few_recordings_contain_the_difference_of_shares(recordings: int) -> None:
+    """Two contrasts that tell as much of the response: their shares differ by chance alone."""
+    stream, inside = np.random.default_rng(7), []
+    recording = np.repeat(np.arange(recordings), 12)
+    weights = recording_weights(recordings, 0)
+    for _ in range(200):
+        response, *noise = (
+            stream.normal(size=recordings)[recording] + stream.normal(size=len(recording))
+            for _ in range(3)
+        )
+        order = np.argsort(-response)
+        pairs = Pairs.between(order[: recordings * 2], order[recordings * 2 :], stream)
+        counts = Counts.of(response + np.array(noise), pairs, recording)
+        apart, spread = (np.subtract(*each) for each in (counts.share, counts.resampled(weights)))
+        found = share_difference_interval(float(apart), spread, recordings)
+        if found:  # some resamples show none
+            inside.append(found[0] <= 0 <= found[1])
+    assert len(inside) > 150 and np.mean(inside) > 0.9
 
 
 def test_intervals_over_recordings_contain_the_true_share() -> None:

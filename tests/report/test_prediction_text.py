@@ -47,12 +47,13 @@ def test_a_sentence_compares_the_examples_with_real_ones_and_another_unit() -> N
 
 
 def test_a_search_that_is_not_shown_to_help_is_called_so() -> None:
-    """Of 80 %: 70 % before the search, whose difference is known to 0.05, and three others."""
+    """Of 80 %: 70 % before the search, whose difference is known to 0.05, and four others."""
     for before, ends, shown in (
         (0.7, (-0.15, -0.05), True),
         (0.7, (-0.3, 0.1), False),
         (0.82, (-0.1, 0.14), False),
         (0.82, None, False),
+        (0.7, None, False),
     ):
         pairs = {"generated": PairShare(0.8, (0.75, 0.85)), "start": PairShare(before, None, ends)}
         sets = {name: {"random": pair} for name, pair in pairs.items()}
