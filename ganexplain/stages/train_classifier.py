@@ -32,6 +32,7 @@ from ganexplain.files.atomic import write_table
 from ganexplain.files.checkpoints import checkpoint_path, freeze_network
 from ganexplain.inputs.base import Input
 from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.lock import run_records
 from ganexplain.runs.machine import pick_device, reserve_cores
 from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.prefetch import Prefetch
@@ -68,6 +69,8 @@ def train_classifier(
     outputs = output_count(config.outputs, len(corpus.classes))
     check_settings(config, input_spec)
     device = pick_device(config.device)
+    if overwrite and run_records(out):  # recordings at fault are named before that is deleted
+        _load_splits(corpus, input_spec, config, FeatureWorkers(workers, out, progress))
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)

@@ -15,7 +15,7 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.features import FeatureWorkers
-from ganexplain.corpora.interfaces import AnyCorpus
+from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
@@ -34,12 +34,14 @@ from ganexplain.report.pictures.sample_sheet import (
     strip,
 )
 from ganexplain.runs.directory import RunDirectory
+from ganexplain.runs.lock import run_records
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.progress import Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
 
+SPLITS = ("train", "valid")
 SHEET_COLUMNS, SOUNDS = 8, 5
 
 
@@ -78,13 +80,17 @@ def train_gan(
     check_settings(config, input_spec)
     device = pick_device(config.device)
     networks = _named_networks(config, input_spec, device)
+    if overwrite and run_records(out):  # recordings at fault are named before that is deleted
+        _load_splits(config, corpus, input_spec, FeatureWorkers(workers, out, progress))
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
         config = with_precision_in_effect(config, device, progress.note)
-        features, cache = FeatureWorkers(workers, out, progress), cache_directory(config.cache)
-        features.fill(corpus, ("train", "valid"), input_spec, cache)
-        choice = _prepare(config, corpus, input_spec, device, networks, run, progress)
+        for name in SPLITS:
+            run.used_recordings(name, corpus.split(name))
+        features = FeatureWorkers(workers, out, progress)
+        splits = _load_splits(config, corpus, input_spec, features)
+        choice = _prepare(config, splits, device, networks, run)
         _train(config, choice, run, progress)
         gan = _with_encoder(choice, progress)
         if config.start and gan.step == 0:
@@ -103,20 +109,25 @@ def _write_card(path: Path, choice: GeneratorChoice, gan: GanFile, config: Train
     ModelCard(path, words, config, splits, gan.figures).write()
 
 
+def _load_splits(
+    config: TrainGanConfig, corpus: AnyCorpus, input_spec: Input, features: FeatureWorkers
+) -> dict[str, AnySplit]:
+    """The splits as inputs of the GAN; errors as `load_split`."""
+    cache = cache_directory(config.cache)
+    features.fill(corpus, SPLITS, input_spec, cache)
+    return {
+        name: load_split(corpus, name, input_spec, cache, features.progress, config.skip_bad_files)
+        for name in SPLITS
+    }
+
+
 def _prepare(
     config: TrainGanConfig,
-    corpus: AnyCorpus,
-    input_spec: Input,
+    splits: Mapping[str, AnySplit],
     device: torch.device,
     networks: NamedNetworks,
     run: RunDirectory,
-    progress: Progress,
 ) -> GeneratorChoice:
-    cache = cache_directory(config.cache)
-    splits = {}
-    for name in ("train", "valid"):
-        run.used_recordings(name, corpus.split(name))
-        splits[name] = load_split(corpus, name, input_spec, cache, progress, config.skip_bad_files)
     for option in ("classifier", "features-of", "start"):
         if path := getattr(config, option.replace("-", "_")):
             run.used(option, Path(path))

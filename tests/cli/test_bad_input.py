@@ -326,6 +326,27 @@ def test_run_directory_in_use_is_kept(command: Run, jamendo: JamendoFolder, tmp_
     assert left_in(out) == {"classifier.pt", "run.json"}
 
 
+@pytest.mark.parametrize(
+    ("stage", "more"),
+    [
+        ("train-classifier", ("--preset", "quick")),
+        ("train-gan", ()),
+        ("train-explainer", ("--method", "parts", "--classifier", PRETRAINED / "classifier.pt")),
+    ],
+)
+def test_a_silent_recording_is_named_before_an_earlier_run_is_deleted(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path, stage: str, more: tuple[str | Path, ...]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "classifier.pt").write_bytes(b"precious")
+    (out / "run.json").write_text("{}")
+    no_signal(jamendo)
+    done = command(stage, jamendo.root, "--out", out, "--overwrite", "--quiet", *more)
+    assert done.code == 1 and "audio/one.wav: is silent" in done.error_line()
+    assert left_in(out) == {"classifier.pt", "run.json"}
+
+
 def test_directory_of_something_else_is_left_alone(
     command: Run, jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
