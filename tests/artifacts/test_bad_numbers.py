@@ -186,7 +186,7 @@ def test_recordings_that_never_vary(command: Run, jamendo: JamendoFolder, tmp_pa
     assert "never varies over the training recordings" in done.error_line()
 
 
-def test_classes_of_one_sample(command: Run, tmp_path: Path) -> None:
+def test_one_sample_of_a_class_is_enough_and_none_is_refused(command: Run, tmp_path: Path) -> None:
     """Three pictures of each class, one to a split: enough to train on, if not to learn from."""
     chance = np.random.default_rng(0)
     for split in ("train", "valid", "test"):

@@ -258,7 +258,7 @@ def test_every_field_of_a_selection_spoilt_in_every_way(made: Artifacts) -> None
     ['{"a": NaN}', '{"a": 1, "a": 2}', "[" * 50_000, '{"a": ' * 50_000, '{"a": 1e999}', "[]",
      '{"a": ' + "9" * 6000 + "}"],
 )  # fmt: skip
-def test_json_that_is_no_document(tmp_path: Path, text: str) -> None:
+def test_json_that_is_no_document_is_named_in_few_words(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(GanexplainError, match=r"a\.json") as caught:
         read_json(tmp_path / "a.json")

@@ -26,7 +26,7 @@ LABELS = grid(80, 115, 4, 6)
 FILL = fill("mean", EXCERPT, LABELS, REFERENCE)
 
 
-def test_grad_cam_by_hand() -> None:
+def test_grad_cam_is_that_computed_by_hand() -> None:
     """Of a network of one convolution under an average the map is relu(sum of w_c A_c) / places."""
     torch.manual_seed(0)
     convolution, head = nn.Conv2d(2, 3, 3), nn.Linear(3, 4)

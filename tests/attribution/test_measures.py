@@ -95,7 +95,7 @@ def test_no_order_is_more_faithful_than_the_true_one(values: list[float], random
     assert true.insertion_area >= other.insertion_area - 1e-9
 
 
-def test_small_measures() -> None:
+def test_top_parts_shares_drop_gain_and_complexity_have_their_values() -> None:
     assert top_parts(np.array([0.3, -1, 0.5, 0.0]), 3).tolist() == [True, False, True, False]
     assert soft_share(np.array([-1.0, 1.0, 2.0])).tolist() == [0, 0.5, 1]
     assert soft_share(np.zeros(3)).tolist() == [0, 0, 0]

@@ -155,7 +155,7 @@ def test_sound_below_the_floor_is_raised_to_it() -> None:
     ("samples", "frames"),
     [(0, 0), (1, 0), (1023, 0), (1024, 1), (1338, 1), (1339, 2), (36934, 115), (22050, 67)],
 )
-def test_frame_count(samples: int, frames: int) -> None:
+def test_only_whole_frames_are_counted(samples: int, frames: int) -> None:
     assert frame_count(samples, FRONT_END) == frames
     mel = log_mel(np.zeros(samples, dtype=np.float32), FRONT_END)
     assert mel.shape == (frames, 80)

@@ -55,7 +55,7 @@ def test_nothing_heavy_is_imported_for_help() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def test_version() -> None:
+def test_the_version_is_printed() -> None:
     assert cli("--version").stdout.strip() == f"ganexplain {__version__}"
 
 

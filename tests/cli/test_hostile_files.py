@@ -249,7 +249,7 @@ def test_weights_larger_than_the_file_that_holds_them(tmp_path: Path) -> None:
     refused_cheaply(lambda: load_generator(tmp_path / "g.pt", CPU))
 
 
-def test_a_damaged_list_of_members(tmp_path: Path) -> None:
+def test_an_archive_with_a_damaged_name_is_refused(tmp_path: Path) -> None:
     """Found by fuzzing: a name in an archive that is no UTF-8."""
     path = npz(tmp_path / "a.pt", {"ü/data.pkl": b"x"})
     path.write_bytes(path.read_bytes().replace("ü".encode(), b"\xe8\x28"))
@@ -321,7 +321,7 @@ def test_a_plan_cannot_lead_out_of_its_run(tmp_path: Path) -> None:
         '{"a": "\xff"}'.encode("latin-1").decode("latin-1") + "\x00",
     ],
 )
-def test_json_that_is_no_document(tmp_path: Path, text: str) -> None:
+def test_json_that_is_no_document_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     assert "a.json: not a JSON document" in refused_cheaply(lambda: read_json(tmp_path / "a.json"))
 

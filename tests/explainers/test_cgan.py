@@ -50,10 +50,10 @@ def convolution_maps(
     return maps_and_gradient(network, logits, x)[0]
 
 
-# --- the maps (A1, A2, A6) --------------------------------------------------------------------
+# --- the maps ---------------------------------------------------------------------------------
 
 
-def test_a_map_by_hand() -> None:
+def test_a_map_is_that_computed_by_hand() -> None:
     """Under an average and weights v, the gradient of channel c is v_c / places everywhere."""
     torch.manual_seed(0)
     first, second, head = nn.Conv2d(2, 5, 3), nn.Conv2d(5, 3, 3), nn.Linear(3, 4)
@@ -231,7 +231,7 @@ def test_networks_of_any_origin_and_convolutions_over_time() -> None:
         convolution_maps(linear, lambda b: linear(b)[:, 0], x)
 
 
-# --- the networks (A3, A4, A5) ----------------------------------------------------------------
+# --- the networks -----------------------------------------------------------------------------
 
 
 def parameters(network: nn.Module) -> int:

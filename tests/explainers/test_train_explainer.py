@@ -293,7 +293,7 @@ def test_an_explainer_that_does_not_do_is_said(
         (("--classifier", str(CLASSIFIER)), "different front ends"),
     ],
 )
-def test_settings_that_cannot_be(
+def test_settings_that_do_not_fit_are_refused(
     command: Run, digits: Path, networks: tuple[Path, Path], tmp_path: Path,
     words: tuple[str, ...], message: str,
 ) -> None:  # fmt: skip

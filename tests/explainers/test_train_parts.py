@@ -361,7 +361,7 @@ def test_a_spoilt_explainer_is_refused(command: Run, trained: Path, tmp_path: Pa
         (("--classifier", str(PRETRAINED / "judge.pt")), "explains one network"),
     ],
 )
-def test_settings_that_cannot_be(
+def test_settings_that_do_not_fit_are_refused(
     command: Run, corpus: Path, tmp_path: Path, options: tuple[str, ...], message: str
 ) -> None:
     done = command(

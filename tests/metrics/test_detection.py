@@ -114,7 +114,9 @@ def test_no_candidate_beats_the_best_threshold(pairs: list[tuple[float, bool]]) 
         ([0.3, 0.3, 0.1], [1, 0, 0], 0.75),
     ],
 )
-def test_auroc_by_hand(score: list[float], truth: list[int], wanted: float) -> None:
+def test_auroc_is_that_computed_by_hand(
+    score: list[float], truth: list[int], wanted: float
+) -> None:
     assert auroc(np.array(score), np.array(truth, bool)) == pytest.approx(wanted)
     assert auroc(np.array(score), np.array(truth)) == pytest.approx(wanted)
 

@@ -352,7 +352,7 @@ def test_the_shipped_classifiers(make: type[ExcerptNet], batch: int) -> None:
     assert ours == {p.data_ptr() for p in network.parameters()}
 
 
-def test_the_generator() -> None:
+def test_a_generator_is_the_same_with_convolutions_row_by_row() -> None:
     torch.manual_seed(0)
     generator = freeze_network(Generator(), CPU)
     latent = torch.randn(3, 128)

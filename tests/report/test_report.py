@@ -433,7 +433,9 @@ def test_selection_of_another_grid(artifacts: Artifacts) -> None:
         ({"configurations": None}, "configurations"),
     ],
 )
-def test_selection_fields(artifacts: Artifacts, change: dict, said: str) -> None:
+def test_a_wrong_field_of_a_selection_is_named(
+    artifacts: Artifacts, change: dict, said: str
+) -> None:
     artifacts.selection.update(change)
     message = refused(artifacts)
     assert "selection.json" in message
@@ -445,7 +447,9 @@ def test_selection_fields(artifacts: Artifacts, change: dict, said: str) -> None
     [("learning_rate", 0.3), ("fid_response", None), ("rank", 5), ("mean_response", "high"),
      ("iterations", True)],
 )  # fmt: skip
-def test_configuration_fields(artifacts: Artifacts, name: str, value: object) -> None:
+def test_a_wrong_field_of_a_setting_is_named(
+    artifacts: Artifacts, name: str, value: object
+) -> None:
     artifacts.selection["configurations"][2][name] = value
     message = refused(artifacts)
     assert "selection.json" in message
@@ -520,7 +524,9 @@ def test_selection_that_is_no_json(artifacts: Artifacts) -> None:
     [({"classifier_hash": "d" * 64}, "classifier_hash"), ({"layer": "fc8"}, "layer is 'fc8'"),
      ({"neuron": None}, "neuron"), ({"front_end": {}}, "front_end")],
 )  # fmt: skip
-def test_responses_of_something_else(artifacts: Artifacts, change: dict, said: str) -> None:
+def test_responses_of_something_else_are_refused(
+    artifacts: Artifacts, change: dict, said: str
+) -> None:
     artifacts.real_meta.update(change)
     message = refused(artifacts)
     assert "responses.npz" in message
@@ -532,7 +538,7 @@ def test_a_selection_of_other_explanations_is_refused(artifacts: Artifacts) -> N
     assert "ranks other explanations" in refused(artifacts)
 
 
-def test_shapes_that_do_not_fit(artifacts: Artifacts) -> None:
+def test_shapes_that_do_not_fit_are_named(artifacts: Artifacts) -> None:
     artifacts.made["start_mel"] = artifacts.made["start_mel"][:, :, :-1]
     assert "start_mel has shape (4, 80, 114)" in refused(artifacts)
 
@@ -607,7 +613,7 @@ def test_numbers_are_short(value: float, text: str) -> None:
     assert number(value) == text
 
 
-def test_other_notation() -> None:
+def test_signs_times_and_ordinals_have_their_notation() -> None:
     assert [signed(8.215), signed(-0.5), signed(480.25), signed(-60533)] == [
         "+8.21", "−0.50", "+480.2", "−60.5k",
     ]  # fmt: skip

@@ -92,7 +92,7 @@ def test_one_unit_of_a_run_by_itself(runs: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "one" / "index.html").exists()
 
 
-def test_files_of_a_unit(runs: Path, tmp_path: Path) -> None:
+def test_the_files_of_a_unit_are_in_folders_of_its_name(runs: Path, tmp_path: Path) -> None:
     first, second = unit_files(config(runs))
     assert [first.name, second.name] == UNITS
     assert second.selection == runs / "select" / UNITS[1] / "selection.json"

@@ -242,7 +242,7 @@ def test_what_a_failed_run_wrote_that_cannot_be_taken_up_gives_way(tmp_path: Pat
         attribute_run(tmp_path)
 
 
-def test_but_only_that(tmp_path: Path) -> None:
+def test_only_what_this_command_left_after_a_failure_may_be_replaced(tmp_path: Path) -> None:
     """Not what lies beside it, not to another command, not what is read, not after Ctrl-C."""
     failed_attribute(tmp_path / "a")
     (tmp_path / "a" / "mine.txt").write_text("dear")

@@ -110,7 +110,9 @@ def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
         ("$GX --version <&-", 0, "ganexplain"),
     ],
 )
-def test_closed_streams(tmp_path: Path, line: str, status: int, out: str) -> None:
+def test_a_command_ends_the_same_where_streams_are_closed(
+    tmp_path: Path, line: str, status: int, out: str
+) -> None:
     done = shell(tmp_path, line)
     assert done.returncode == status, done.stderr
     assert done.stdout.startswith(out) and bool(done.stdout) == bool(out)

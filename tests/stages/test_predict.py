@@ -247,7 +247,9 @@ def test_no_two_names_meet(stems: list[str]) -> None:
     assert all(name.startswith(stem) for name, stem in zip(names, stems, strict=True))
 
 
-def test_same_stem_twice(classifier: Path, tmp_path: Path, command: Run) -> None:
+def test_two_recordings_of_one_stem_get_two_names(
+    classifier: Path, tmp_path: Path, command: Run
+) -> None:
     first = write_sound(tmp_path / "a" / "x.wav", song(1))
     second = write_sound(tmp_path / "b" / "x.flac", song(2, seconds=3.0))
     out = tmp_path / "out"
@@ -259,7 +261,7 @@ def test_same_stem_twice(classifier: Path, tmp_path: Path, command: Run) -> None
     assert lines_of(out / "x-2.lab")[-1][1] == pytest.approx(3.0, abs=1e-3)
 
 
-def test_a_recording_shorter_than_an_excerpt(
+def test_a_recording_shorter_than_an_excerpt_is_predicted(
     classifier: Path, tmp_path: Path, command: Run
 ) -> None:
     short = write_sound(tmp_path / "short.wav", song(1, seconds=0.4))
