@@ -119,20 +119,24 @@ def measured(training: PartsTraining, test: Labelled) -> dict[str, float]:
         "relative error": errors / squares,
         "p": float(training.explainer.share),
     }
-    diagonal = float(np.hypot(*test.inputs.shape[-2:]))
     if test.landmarks.shape[1]:
-        marks, timed = test.landmarks.copy(), np.isnan(test.landmarks[..., 0]).all()
         for name, values in found.items():
             strength, places = (np.concatenate(each) for each in zip(*values, strict=True))
-            cells = training.geometry.cells(places)
-            if timed:  # moments: only the distance in time counts
-                cells[..., 0] = marks[..., 0] = 0.0
-            unstable = location_instability(strength, cells, marks, diagonal)
+            unstable = instability(test, strength, training.geometry.cells(places))
             result[f"instability {name}"] = float(np.nanmean(unstable))
             weight = np.abs(np.concatenate(given[name])).mean(axis=0)
             known = ~np.isnan(unstable)
             result[f"weighed {name}"] = float(np.average(unstable[known], weights=weight[known]))
     return result
+
+
+def instability(test: Labelled, strength: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Location instability (M,) of maps whose peaks (N, M) are at cells (N, M, 2)."""
+    marks, cells = test.landmarks.copy(), cells.copy()
+    if np.isnan(marks[..., 0]).all():  # moments: only the distance in time counts
+        cells[..., 0] = marks[..., 0] = 0.0
+    diagonal = float(np.hypot(*test.inputs.shape[-2:]))
+    return location_instability(strength, cells, marks, diagonal)
 
 
 # --- planted events ---------------------------------------------------------------------------

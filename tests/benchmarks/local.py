@@ -17,6 +17,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,37 @@ def areas(score: SubsetScore, weights: np.ndarray, labels: np.ndarray) -> tuple[
     return course.deletion_area, course.insertion_area
 
 
-def images(seeds: int, photographs: Sequence[str]) -> None:
-    from lime.lime_image import LimeImageExplainer
+@dataclass(frozen=True)
+class Photo:
+    """A photograph in segments (H, W), with the score of subsets of these and of them all."""
 
+    name: str
+    labels: np.ndarray
+    score: SubsetScore
+    full: float
+
+    @property
+    def count(self) -> int:
+        """The number of segments."""
+        return int(self.labels.max()) + 1
+
+    def row(self, way: str, *values: Any) -> None:
+        """Print a line of the table."""
+        row(self.name, self.labels, self.full, way, *values)
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """Maps (SOME, n) of the package on the segments of its first; its passes and seconds."""
+
+    explainer: Any
+    labels: np.ndarray
+    maps: np.ndarray
+    passes: int
+    seconds: float
+
+
+def images(seeds: int, photographs: Sequence[str]) -> None:
     network = mobilenet()
     titles = ("image", "segments", "P", "way", "passes", "seconds", "P of kept", "kept")
     print(f"| {' | '.join(titles)} | deletion | insertion |")
@@ -73,85 +102,97 @@ def images(seeds: int, photographs: Sequence[str]) -> None:
         x = as_input(image)
         with torch.no_grad():
             target = int(network(x[None])[0].argmax())
-
-        passes = 0
-
-        def classify(batch: np.ndarray) -> np.ndarray:
-            nonlocal passes
-            passes += len(batch)
-            with torch.no_grad():
-                return network(as_input(batch)).softmax(dim=1).numpy()
-
-        explainer = LimeImageExplainer(random_state=0)
-        asked = {
-            "labels": (target,),
-            "top_labels": None,
-            "batch_size": BATCH,
-        }
-        with Timed() as package:
-            told = explainer.explain_instance(image, classify, **asked)
-        taken, labels = passes, numbered(told.segments)
-        others = (
-            LimeImageExplainer(random_state=seed).explain_instance(
-                image, classify, **asked, segmentation_fn=lambda _, same=labels: same
-            )
-            for seed in range(1, SOME)
-        )
-        theirs = np.array([coefficients(each.local_exp[target]) for each in (told, *others)])
-
-        scorer = Scorer(network, target, batch_size=BATCH)
+        package = explained_by_package(image, network, target)
+        labels = package.labels
         parts = MaskedInput(x, labels, fill("segment-mean", x, labels, Reference()))
-        score = subset_score(parts, scorer)
+        score = subset_score(parts, Scorer(network, target, batch_size=BATCH))
         full = float(score(np.ones((1, parts.count), dtype=bool))[0])
-        named = np.zeros(parts.count, dtype=bool)
-        named[np.argsort(-theirs[0])[:5]] = True  # its own default: five superpixels
-        alone = float(score(named[None])[0])
-        held = np.array([areas(score, each, labels) for each in theirs])
-        row(name, labels, full, f"lime package, mean of {SOME} seeds", taken, package.seconds,
-            alone, 5, held.mean(axis=0))  # fmt: skip
-
-        with Timed() as cutting:
-            superpixels(np.moveaxis(image, -1, 0), "quickshift")
-        spent, found = [], []
-        for seed in range(seeds):
-            with Timed() as search:
-                found.append(evolve(score, parts.count, seed=seed))
-            spent.append(search.seconds + cutting.seconds)
-        fitness = np.array([f.fitness for f in found])
-        control = [
-            random_search(score, parts.count, f.evaluations, seed=s)[1]
-            for s, f in enumerate(found[:SOME])
-        ]
-        faith = np.array([areas(score, f.weights, labels) for f in found])
-        evaluations = np.mean([f.evaluations for f in found])
-        kept = [int(f.kept.sum()) for f in found]
-        way = f"E-LIME, mean of {seeds} seeds"
-        row(name, labels, full, way, float(evaluations), float(np.mean(spent)), fitness.mean(),
-            float(np.mean(kept)), faith.mean(axis=0))  # fmt: skip
-        row(name, labels, full, "occlusion", parts.count + 1, np.nan, np.nan, np.nan,
-            areas(score, occlusion(score, parts.count), labels))  # fmt: skip
-        random = np.array([
-            areas(score, np.random.default_rng(s).random(parts.count), labels)
-            for s in range(SOME)
-        ])  # fmt: skip
-        row(name, labels, full, "random maps", 0, np.nan, np.nan, np.nan, random.mean(axis=0))
-        level = wilcoxon(fitness - full, alternative="greater").pvalue
-        above = int((fitness > full).sum())
-        notes = {
-            "class": target,
-            "passes": f"{taken / evaluations:.1f}:1",
-            "seconds": f"{package.seconds / np.mean(spent):.1f}:1",
-            "seconds of segmentation": f"{cutting.seconds:.2f}",
-            "longest": f"{max(spent):.2f}",
-            "P": f"{fitness.mean():.4f} +- {fitness.std(ddof=1):.4f}, least {fitness.min():.4f}",
-            "above full": f"{above} of {seeds}, Wilcoxon p {level:.1e}",
-            "kept": f"{min(kept)} to {max(kept)}",
-            "random search": f"{np.mean(control):.4f}",
-            "deletion and insertion, deviation over seeds": f"{faith.std(axis=0, ddof=1)}, "
-            f"of the package's {held.std(axis=0, ddof=1)}",
-        }
+        photo = Photo(name, labels, score, full)
+        notes = package_row(photo, package) | {"class": target}
+        notes |= elime_row(photo, image, seeds, package)
+        control_rows(photo)
         print(f"<!-- {name}: {notes} -->", flush=True)
-        same_masks(explainer, image, network, x, labels, target, score)
+        same_masks(package.explainer, image, network, x, labels, target, score)
+
+
+def explained_by_package(image: np.ndarray, network: nn.Module, target: int) -> Packaged:
+    """The package at its own defaults, and with other seeds on the same segments."""
+    from lime.lime_image import LimeImageExplainer
+
+    passes = 0
+
+    def classify(batch: np.ndarray) -> np.ndarray:
+        nonlocal passes
+        passes += len(batch)
+        with torch.no_grad():
+            return network(as_input(batch)).softmax(dim=1).numpy()
+
+    explainer = LimeImageExplainer(random_state=0)
+    asked = {"labels": (target,), "top_labels": None, "batch_size": BATCH}
+    with Timed() as package:
+        told = explainer.explain_instance(image, classify, **asked)
+    taken, labels = passes, numbered(told.segments)
+    others = (
+        LimeImageExplainer(random_state=seed).explain_instance(
+            image, classify, **asked, segmentation_fn=lambda _, same=labels: same
+        )
+        for seed in range(1, SOME)
+    )
+    maps = np.array([coefficients(each.local_exp[target]) for each in (told, *others)])
+    return Packaged(explainer, labels, maps, taken, package.seconds)
+
+
+def package_row(photo: Photo, package: Packaged) -> dict[str, str | int]:
+    named = np.zeros(photo.count, dtype=bool)
+    named[np.argsort(-package.maps[0])[:5]] = True  # its own default: five superpixels
+    alone = float(photo.score(named[None])[0])
+    held = np.array([areas(photo.score, each, photo.labels) for each in package.maps])
+    way = f"lime package, mean of {SOME} seeds"
+    photo.row(way, package.passes, package.seconds, alone, 5, held.mean(axis=0))
+    return {"the package's deletion and insertion, deviation": f"{held.std(axis=0, ddof=1)}"}
+
+
+def elime_row(photo: Photo, image: np.ndarray, seeds: int, package: Packaged) -> dict[str, str]:
+    score, count = photo.score, photo.count
+    with Timed() as cutting:
+        superpixels(np.moveaxis(image, -1, 0), "quickshift")
+    spent, found = [], []
+    for seed in range(seeds):
+        with Timed() as search:
+            found.append(evolve(score, count, seed=seed))
+        spent.append(search.seconds + cutting.seconds)
+    fitness = np.array([f.fitness for f in found])
+    control = [
+        random_search(score, count, f.evaluations, seed=s)[1] for s, f in enumerate(found[:SOME])
+    ]
+    faith = np.array([areas(score, f.weights, photo.labels) for f in found])
+    evaluations = float(np.mean([f.evaluations for f in found]))
+    kept = [int(f.kept.sum()) for f in found]
+    photo.row(f"E-LIME, mean of {seeds} seeds", evaluations, float(np.mean(spent)),
+              fitness.mean(), float(np.mean(kept)), faith.mean(axis=0))  # fmt: skip
+    level = wilcoxon(fitness - photo.full, alternative="greater").pvalue
+    above = int((fitness > photo.full).sum())
+    return {
+        "passes": f"{package.passes / evaluations:.1f}:1",
+        "seconds": f"{package.seconds / np.mean(spent):.1f}:1",
+        "seconds of segmentation": f"{cutting.seconds:.2f}",
+        "longest": f"{max(spent):.2f}",
+        "P": f"{fitness.mean():.4f} +- {fitness.std(ddof=1):.4f}, least {fitness.min():.4f}",
+        "above full": f"{above} of {seeds}, Wilcoxon p {level:.1e}",
+        "kept": f"{min(kept)} to {max(kept)}",
+        "random search": f"{np.mean(control):.4f}",
+        "deletion and insertion, deviation over seeds": f"{faith.std(axis=0, ddof=1)}",
+    }
+
+
+def control_rows(photo: Photo) -> None:
+    score, labels, count = photo.score, photo.labels, photo.count
+    photo.row("occlusion", count + 1, np.nan, np.nan, np.nan,
+              areas(score, occlusion(score, count), labels))  # fmt: skip
+    random = np.array([
+        areas(score, np.random.default_rng(s).random(count), labels) for s in range(SOME)
+    ])  # fmt: skip
+    photo.row("random maps", 0, np.nan, np.nan, np.nan, random.mean(axis=0))
 
 
 def coefficients(pairs: Sequence[tuple[int, float]]) -> np.ndarray:

@@ -42,53 +42,59 @@ class Hub:
     asked: list[str] = field(default_factory=list)
 
 
+class Answer(BaseHTTPRequestHandler):
+    """Answers like the hub, and tells `known` what was asked for."""
+
+    known: Hub
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def send(self, code: int, body: bytes, **headers: str) -> None:
+        self.send_response(code)
+        for name, value in {"content-length": str(len(body)), **headers}.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        self.known.asked.append(f"{self.command} {self.path}")
+        parts = unquote(urlsplit(self.path).path).strip("/").split("/")
+        start = 2 if parts[:2] == ["api", "models"] else 0
+        repo, what = "/".join(parts[start : start + 2]), parts[start + 2 :]
+        if repo == "me/gated":
+            return self.send(401, b"{}", x_error_code="GatedRepo")
+        if repo not in REPOSITORIES:
+            return self.send(401, b"{}", x_error_code="RepoNotFound")
+        commit = COMMITS.get(what[1] if len(what) > 1 else "main", what[1])
+        if commit not in COMMITS.values():
+            return self.send(404, b"{}", x_error_code="RevisionNotFound")
+        self.answer(repo, commit, what[0], "/".join(what[2:]))
+
+    def answer(self, repo: str, commit: str, what: str, name: str) -> None:
+        """Send what there is to know of a revision, its tree, or one of its files."""
+        files = REPOSITORIES[repo]
+        if what == "revision":
+            return self.send(200, json.dumps({"id": repo, "sha": commit}).encode())
+        if what == "tree":
+            listed = [
+                {"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
+                for name, content in files.items()
+            ]
+            return self.send(200, json.dumps(listed).encode())
+        content = files[name] + (b" of v1" if commit == COMMITS["v1"] else b"")
+        etag = hashlib.sha256(content).hexdigest()
+        return self.send(200, content, etag=f'"{etag}"', x_repo_commit=commit)
+
+
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
     known = Hub()
-
-    class Answer(BaseHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def send(self, code: int, body: bytes, **headers: str) -> None:
-            self.send_response(code)
-            for name, value in {"content-length": str(len(body)), **headers}.items():
-                self.send_header(name.replace("_", "-"), value)
-            self.end_headers()
-            if self.command == "GET":
-                self.wfile.write(body)
-
-        def do_HEAD(self) -> None:
-            self.do_GET()
-
-        def do_GET(self) -> None:
-            known.asked.append(f"{self.command} {self.path}")
-            parts = unquote(urlsplit(self.path).path).strip("/").split("/")
-            if parts[:2] == ["api", "models"]:
-                repo, what = "/".join(parts[2:4]), parts[4:]
-            else:
-                repo, what = "/".join(parts[:2]), parts[2:]
-            if repo == "me/gated":
-                return self.send(401, b"{}", x_error_code="GatedRepo")
-            if repo not in REPOSITORIES:
-                return self.send(401, b"{}", x_error_code="RepoNotFound")
-            commit = COMMITS.get(what[1] if len(what) > 1 else "main", what[1])
-            if commit not in COMMITS.values():
-                return self.send(404, b"{}", x_error_code="RevisionNotFound")
-            files = REPOSITORIES[repo]
-            if what[0] == "revision":
-                return self.send(200, json.dumps({"id": repo, "sha": commit}).encode())
-            if what[0] == "tree":
-                listed = [
-                    {"type": "file", "path": name, "size": len(content), "oid": "0" * 40}
-                    for name, content in files.items()
-                ]
-                return self.send(200, json.dumps(listed).encode())
-            content = files["/".join(what[2:])] + (b" of v1" if commit == COMMITS["v1"] else b"")
-            etag = hashlib.sha256(content).hexdigest()
-            return self.send(200, content, etag=f'"{etag}"', x_repo_commit=commit)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Known", (Answer,), {"known": known}))
     known.address = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     monkeypatch.setenv("HF_ENDPOINT", known.address)

@@ -164,10 +164,7 @@ KINDS: dict[str, Any] = {}
 
 def try_all(count: int, number: int, until: float) -> dict[str, Any]:
     """Outcomes and findings of so many command lines, by command."""
-    from typer.testing import CliRunner
-
     from ganexplain import config
-    from ganexplain.cli.app import app
     from ganexplain.runs.directory import RunDirectory
 
     KINDS.update({
@@ -195,20 +192,7 @@ def try_all(count: int, number: int, until: float) -> dict[str, Any]:
     def once(line: list[str]) -> None:
         if time.time() > until:
             raise Over
-
-        def call() -> None:
-            done = CliRunner().invoke(app, line)
-            if done.exception and not isinstance(done.exception, SystemExit):
-                raise done.exception
-            assert done.exit_code in (0, 1, 2), done.exit_code
-            raise SystemExit(done.exit_code)
-
-        ended, found = outcome_of(call)
-        if "Reached" in found:
-            ended, found = "ran", ""
-        elif found.startswith("SystemExit"):
-            code = re.findall(r"'(\d)'", found)[-1]
-            ended, found = f"exit status {code}", ""
+        ended, found = ended_with(line)
         outcomes[line[0]][ended] += 1
         key = re.sub(r"\d+", "9", found)[:120]
         if found and key not in findings[line[0]]:
@@ -224,6 +208,28 @@ def try_all(count: int, number: int, until: float) -> dict[str, Any]:
         name: {"outcomes": outcomes[name], "findings": list(findings[name].values())}
         for name in outcomes
     }
+
+
+def ended_with(line: list[str]) -> tuple[str, str]:
+    """How a command line ends, and what is wrong with that, or an empty string."""
+    from typer.testing import CliRunner
+
+    from ganexplain.cli.app import app
+
+    def call() -> None:
+        done = CliRunner().invoke(app, line)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code in (0, 1, 2), done.exit_code
+        raise SystemExit(done.exit_code)
+
+    ended, found = outcome_of(call)
+    if "Reached" in found:
+        return "ran", ""
+    if found.startswith("SystemExit"):
+        code = re.findall(r"'(\d)'", found)[-1]
+        return f"exit status {code}", ""
+    return ended, found
 
 
 def main() -> None:
