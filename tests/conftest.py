@@ -143,7 +143,7 @@ def brief_validation(few_validated: None, monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.fixture
 def few_samples(monkeypatch: pytest.MonkeyPatch) -> None:
     """The median response, which a counterfactual of a hidden unit crosses, is of few samples."""
-    from ganexplain.ascent import boundary
+    from ganexplain.counterfactuals import boundary
 
     monkeypatch.setattr(boundary, "MEDIAN_SAMPLES", 8)
 

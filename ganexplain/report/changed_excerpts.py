@@ -8,12 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts.counterfactuals import ChangedExcerpt, States
-from ganexplain.ascent.boundary import DecisionBoundary
-from ganexplain.ascent.changed_excerpts import RETOUCHED, STATES, CounterfactualTask, ExcerptChange
 from ganexplain.audio.difference import measure_change
 from ganexplain.audio.io import encode_flac
 from ganexplain.audio.sonify import limit_peak, sonify
 from ganexplain.corpora.single import StartExcerpt
+from ganexplain.counterfactuals.boundary import DecisionBoundary
+from ganexplain.counterfactuals.changed_excerpts import (
+    RETOUCHED,
+    STATES,
+    CounterfactualTask,
+    ExcerptChange,
+)
 from ganexplain.files.atomic import write_bytes
 from ganexplain.report.pictures.change_picture import change_picture
 

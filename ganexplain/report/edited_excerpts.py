@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from ganexplain.artifacts.edits import EditedExcerpt, EditStates, JudgedEdit
-from ganexplain.ascent.boundary import DecisionBoundary
-from ganexplain.ascent.edited_excerpts import EDIT_STATES, EditTask, ExcerptEdit
 from ganexplain.audio.difference import measure_edit
 from ganexplain.audio.display import display_front_end
 from ganexplain.audio.io import encode_flac
 from ganexplain.audio.sonify import limit_peak
 from ganexplain.corpora.single import StartExcerpt
+from ganexplain.counterfactuals.boundary import DecisionBoundary
+from ganexplain.counterfactuals.edited_excerpts import EDIT_STATES, EditTask, ExcerptEdit
 from ganexplain.files.atomic import write_bytes
 from ganexplain.report.pictures.change_picture import change_picture
 

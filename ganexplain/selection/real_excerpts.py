@@ -21,11 +21,11 @@ from ganexplain.artifacts.responses import (
     RealResponses,
     ResponsesMeta,
 )
-from ganexplain.ascent.boundary import class_margin
 from ganexplain.ascent.responses import Strongest
 from ganexplain.config import SelectConfig
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.corpora.load import input_spec_for
+from ganexplain.counterfactuals.boundary import class_margin
 from ganexplain.errors import GanexplainError, UsageError
 from ganexplain.inputs.base import Input
 from ganexplain.metrics.scores import PREDICTION

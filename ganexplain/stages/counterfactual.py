@@ -19,12 +19,16 @@ from ganexplain.artifacts.counterfactuals import (
     within,
 )
 from ganexplain.artifacts.edits import EditedExcerpt
-from ganexplain.ascent.boundary import DecisionBoundary, decision_boundary, parse_level
-from ganexplain.ascent.changed_excerpts import CounterfactualTask, ExcerptChange, ExcerptChanger
-from ganexplain.ascent.edited_excerpts import EditTask, ExcerptEdit, ExcerptEditor
 from ganexplain.ascent.priors import NEAR, SEARCH_PRIORS, is_weightless
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt
+from ganexplain.counterfactuals.boundary import DecisionBoundary, decision_boundary, parse_level
+from ganexplain.counterfactuals.changed_excerpts import (
+    CounterfactualTask,
+    ExcerptChange,
+    ExcerptChanger,
+)
+from ganexplain.counterfactuals.edited_excerpts import EditTask, ExcerptEdit, ExcerptEditor
 from ganexplain.errors import GanexplainError, UsageError, check_known
 from ganexplain.files.arrays import write_arrays
 from ganexplain.files.atomic import JsonObject

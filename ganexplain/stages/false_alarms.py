@@ -14,7 +14,6 @@ from ganexplain.artifacts.false_alarms import (
     FoundAlarms,
     RecordingAlarms,
 )
-from ganexplain.ascent.boundary import output_level
 from ganexplain.attribution.alarm_groups import (
     ClassFiles,
     Counts,
@@ -28,6 +27,7 @@ from ganexplain.attribution.alarm_sounds import ITERATIONS, GeneratedClass, gene
 from ganexplain.attribution.alarms import AlarmTask
 from ganexplain.config import CounterfactualConfig, FalseAlarmsConfig
 from ganexplain.corpora.recordings import Recording
+from ganexplain.counterfactuals.boundary import output_level
 from ganexplain.errors import GanexplainError, UsageError, skipping_bad_file
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.decisions import AUTO

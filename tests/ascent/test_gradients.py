@@ -16,12 +16,12 @@ from support.paths import ROOT
 from torch import nn
 
 from ganexplain import explain as explain_in_python
-from ganexplain.ascent.counterfactual import cross_boundary
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.gradients import check_gradient
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import CounterfactualConfig
+from ganexplain.counterfactuals.crossing import cross_boundary
 from ganexplain.errors import UsageError
 from ganexplain.files.arrays import read_meta
 from ganexplain.files.checkpoints import load_data

@@ -22,13 +22,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ganexplain.ascent.changed_excerpts import STATES
-from ganexplain.ascent.edit import LIMITS_DB
 from ganexplain.audio.difference import level_change_db
 from ganexplain.audio.io import load_mono
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.classifiers.checkpoint import Classifier, load_classifier
 from ganexplain.classifiers.prediction import decision_margin
+from ganexplain.counterfactuals.changed_excerpts import STATES
+from ganexplain.counterfactuals.edit import LIMITS_DB
 from ganexplain.files.arrays import read_arrays
 from ganexplain.gans.checkpoint import load_gan
 from ganexplain.inputs.log_mel import FrontEnd

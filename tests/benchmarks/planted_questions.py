@@ -11,7 +11,6 @@ from benchmarks.planted_causes import FRAME_RATE, FRONT_END, Cause, PlantedSound
 from torch import Tensor, nn
 
 from ganexplain.artifacts.grid import Grid
-from ganexplain.ascent.counterfactual import cross_boundary, refine_latent
 from ganexplain.ascent.engine import ascend, start_latents
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.attribution.fills import Reference, fill
@@ -22,6 +21,7 @@ from ganexplain.attribution.methods.registry import attribute, method_for
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.attribution.segments import grid
 from ganexplain.config import AttributeConfig, CounterfactualConfig
+from ganexplain.counterfactuals.crossing import cross_boundary, refine_latent
 from ganexplain.gans.dcgan import LATENT_SIZE
 from ganexplain.gans.networks import AnyEncoder, AnyGenerator
 from ganexplain.metrics.detection import auroc

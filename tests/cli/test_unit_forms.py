@@ -11,9 +11,9 @@ from support.commands import Run
 from support.paths import PRETRAINED, SAMPLE
 from support.recordings import JamendoFolder
 
-from ganexplain.ascent.boundary import Trials, decision_boundary
 from ganexplain.attribution.subject import load_subject
 from ganexplain.config import AttributeConfig, CounterfactualConfig
+from ganexplain.counterfactuals.boundary import Trials, decision_boundary
 from ganexplain.files.arrays import read_meta
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.networks.source import NetworkSource

@@ -13,8 +13,8 @@ from support.paths import PRETRAINED
 from ganexplain.api.records import Counterfactual
 from ganexplain.artifacts.counterfactuals import Counterfactuals
 from ganexplain.artifacts.edits import EditedExcerpt, EditStates, JudgedEdit
-from ganexplain.ascent.boundary import class_margin, output_level
 from ganexplain.audio.difference import LevelChange
+from ganexplain.counterfactuals.boundary import class_margin, output_level
 from ganexplain.networks.source import NetworkSource
 from ganexplain.networks.target import load_target
 from ganexplain.report.counterfactuals import counterfactuals_text

@@ -19,12 +19,6 @@ from PIL import Image
 from support.commands import Finished, Run, finished_fork, with_options
 from support.paths import PRETRAINED, ROOT
 
-from ganexplain.ascent.counterfactual import (
-    BEYOND,
-    cross_boundary,
-    refine_detail,
-    refine_latent,
-)
 from ganexplain.ascent.engine import start_latents
 from ganexplain.audio.difference import level_change_db, measure_change, measure_edit
 from ganexplain.audio.filterbank import mel_frequencies
@@ -35,6 +29,12 @@ from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.classifiers.prediction import decision_margin, probabilities
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.spans import decide
+from ganexplain.counterfactuals.crossing import (
+    BEYOND,
+    cross_boundary,
+    refine_detail,
+    refine_latent,
+)
 from ganexplain.files.arrays import read_arrays
 from ganexplain.files.checkpoints import read_checkpoint, write_checkpoint
 from ganexplain.gans.checkpoint import load_encoder, load_gan, load_generator

@@ -11,8 +11,8 @@ import pytest
 from support.parted import check_parts
 from support.paths import PRETRAINED, SAMPLE
 
-from ganexplain.ascent.changed_excerpts import ExcerptChange, ExcerptChanger
 from ganexplain.config import CounterfactualConfig
+from ganexplain.counterfactuals.changed_excerpts import ExcerptChange, ExcerptChanger
 from ganexplain.errors import GanexplainError
 from ganexplain.runs.progress import NullProgress
 from ganexplain.stages.counterfactual import counterfactual

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.edit import ATTEMPTS, EditSearch
 from ganexplain.attribution.methods.base import Attribution, Method, Question, require_network
+from ganexplain.counterfactuals.edit import ATTEMPTS, EditSearch
 from ganexplain.errors import UsageError
 from ganexplain.networks.black_box import find_black_box
 from ganexplain.networks.decisions import class_logits

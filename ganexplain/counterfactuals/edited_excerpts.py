@@ -10,15 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.boundary import BATCH, DecisionBoundary, Trials
-from ganexplain.ascent.edit import Edit, EditSearch
-from ganexplain.ascent.sound_judges import GanRange, judge_margin
 from ganexplain.audio.difference import AUDIBLE_DB
 from ganexplain.audio.display import display_front_end, display_inputs
 from ganexplain.audio.io import as_written, load_excerpt, read_duration
 from ganexplain.audio.sonify import limit_peak
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt, parse_start
+from ganexplain.counterfactuals.boundary import BATCH, DecisionBoundary, Trials
+from ganexplain.counterfactuals.edit import Edit, EditSearch
+from ganexplain.counterfactuals.sound_judges import GanRange, judge_margin
 from ganexplain.errors import UsageError
 from ganexplain.gans.checkpoint import load_generator
 from ganexplain.inputs.base import Input

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganexplain.ascent.boundary import DecisionBoundary, Trials
-from ganexplain.ascent.counterfactual import cross_boundary, refine_detail, refine_latent
 from ganexplain.ascent.priors import NEAR
 from ganexplain.audio.difference import level_change_db
 from ganexplain.audio.filtering import filter_by_change
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import CounterfactualConfig
 from ganexplain.corpora.single import StartExcerpt, parse_start
+from ganexplain.counterfactuals.boundary import DecisionBoundary, Trials
+from ganexplain.counterfactuals.crossing import cross_boundary, refine_detail, refine_latent
 from ganexplain.errors import UsageError
 from ganexplain.gans.checkpoint import load_gan
 from ganexplain.gans.dcgan import Generator

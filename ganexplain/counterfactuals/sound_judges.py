@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ganexplain.ascent.boundary import class_margin
+from ganexplain.counterfactuals.boundary import class_margin
 from ganexplain.errors import UsageError, did_you_mean
 from ganexplain.gans.checkpoint import load_gan
 from ganexplain.inputs.log_mel import require_log_mel

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ganexplain.ascent.edit import ATTEMPTS, LIMITS_DB, Edit, EditSearch
+from ganexplain.counterfactuals.edit import ATTEMPTS, LIMITS_DB, Edit, EditSearch
 
 BANDS, FRAMES = 16, 30
 ALL = torch.ones(BANDS, FRAMES)

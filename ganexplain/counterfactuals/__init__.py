@@ -1,0 +1,1 @@
+"""Inputs on the other side of a decision: latents and excerpts that cross its boundary."""
