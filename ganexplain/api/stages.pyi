@@ -99,7 +99,7 @@ def train_classifier(
             instructions for bfloat16 computes in float32, and the record says so.
         workers: Threads that prepare batches, and processes that compute features before the
             training; 0: the process of the run does both.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file); its workers compute
+        scheduler_file: File that a Dask scheduler writes with its address; its workers compute
             features.
         checkpoint_every: Updates between checkpoints for resume.
         seed: Seed of all random draws.
@@ -169,8 +169,7 @@ def predict(
         hop_seconds: Seconds between predictions of network; 0: a tenth of an excerpt.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         cache: Directory of the feature cache; empty: the user's cache directory.
         skip_bad_files: Skip files that cannot be used, and list them.
@@ -273,8 +272,7 @@ def train_gan(
         workers: Workers that compute features (and the maps of cgan) before the training: a number
             of processes; auto: one per core if there are many; or the address of a Dask scheduler,
             tcp://HOST:PORT or tls://HOST:PORT. The training itself is divided by torchrun.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         cache: Directory of the feature cache; empty: the user's cache directory.
         skip_bad_files: Skip files that cannot be used, and list them.
@@ -369,8 +367,7 @@ def counterfactual(
         seed: Seed of the initial phases, of the samples for a median and of edits elsewhere.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         weights: Weights of a network made by a factory: FILE.safetensors, a checkpoint, or
             CHECKPOINT:PLACE for a table or prefix in it.
@@ -473,8 +470,7 @@ def false_alarms(
         seed: Seed of all random draws.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         cache: Directory of the feature cache; empty: the user's cache directory.
         skip_bad_files: Skip files that cannot be used, and list them.
@@ -555,8 +551,7 @@ def responses(
         top: Number of excerpts with the highest and with the lowest response.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         weights: Weights of a network made by a factory: FILE.safetensors, a checkpoint, or
             CHECKPOINT:PLACE for a table or prefix in it.
@@ -687,8 +682,7 @@ def explain(
         seed: First seed: example k starts from the latent drawn with seed + k.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         weights: Weights of a network made by a factory: FILE.safetensors, a checkpoint, or
             CHECKPOINT:PLACE for a table or prefix in it.
@@ -851,8 +845,7 @@ def train_explainer(
         workers: Workers that compute features (and the maps of cgan) before the training: a number
             of processes; auto: one per core if there are many; or the address of a Dask scheduler,
             tcp://HOST:PORT or tls://HOST:PORT. The training itself is divided by torchrun.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         cache: Directory of the feature cache; empty: the user's cache directory.
         skip_bad_files: Skip files that cannot be used, and list them.
@@ -942,8 +935,7 @@ def select(
         seed: Seed of the bootstrap and of the controls.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         cache: Directory of the feature cache; empty: the user's cache directory.
         skip_bad_files: Skip files that cannot be used, and list them.
@@ -1123,8 +1115,7 @@ def attribute(
         seed: Seed of all random draws.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         weights: Weights of a network made by a factory: FILE.safetensors, a checkpoint, or
             CHECKPOINT:PLACE for a table or prefix in it.
@@ -1200,8 +1191,7 @@ def write_report(
         seed: Seed of the initial phases.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.
         resume: Continue an earlier run in `out`; if there is none, start one.
@@ -1371,7 +1361,7 @@ def run(
     resume: bool = False,
     progress: bool | ProgressCallback = False,
 ) -> WholeRun:
-    """Go from recordings to a page, with the stages that you can also run one by one: OUT/report.
+    """Go from recordings to a page (OUT/report), by stages that you can also run one by one.
 
     Without classifier or network it first trains a classifier on the recordings (`preset quick`);
     if they have no labels, it explains the shipped one. Then it finds the real excerpts that drive
@@ -1401,8 +1391,7 @@ def run(
             for several. Default: descriptors and, for the shipped classifier, a shipped network.
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         weights: Weights of a network made by a factory: FILE.safetensors, a checkpoint, or
             CHECKPOINT:PLACE for a table or prefix in it.
@@ -1455,13 +1444,12 @@ def demo(
 ) -> WholeRun:
     """Explain the shipped singing-voice detector with the recordings that the package carries.
 
-    Writes OUT/report/report.html, with the stages and settings of `run`.
+    Writes OUT/report/report.html, by the stages of `run` with its settings.
 
     Args:
         workers: Workers: a number of processes; auto: one per core if the run is long enough; or
             the address of a Dask scheduler, tcp://HOST:PORT or tls://HOST:PORT.
-        scheduler_file: File that a Dask scheduler has written (scheduler_file), in place of its
-            address.
+        scheduler_file: File that a Dask scheduler writes with its address, in place of that.
         device: Device: auto, cpu, cuda or cuda:N.
         out: Run directory to write; None: a temporary one.
         overwrite: Replace the output of an earlier run.

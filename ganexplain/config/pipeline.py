@@ -18,7 +18,7 @@ from ganexplain.config.shared import (
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
-    """Go from recordings to a page, with the stages that you can also run one by one: OUT/report.
+    """Go from recordings to a page (OUT/report), by stages that you can also run one by one.
 
     `ganexplain run sample_data --out runs/whole`
 
@@ -80,7 +80,7 @@ class DemoConfig(Computes, Divides):
 
     `ganexplain demo`
 
-    Writes OUT/report/report.html, with the stages and settings of `run`.
+    Writes OUT/report/report.html, by the stages of `run` with its settings.
     """
 
     OUT: ClassVar[str] = "runs/demo"

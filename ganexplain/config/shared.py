@@ -50,7 +50,7 @@ class Divides:
         former="jobs",
     )
     scheduler_file: str = setting(
-        "File that a Dask scheduler has written (--scheduler-file), in place of its address.",
+        "File that a Dask scheduler writes with its address, in place of that.",
         "",
         extends=True,
     )

@@ -98,7 +98,7 @@ class TrainClassifierConfig(Trains):
         extends=True,
     )
     scheduler_file: str = setting(
-        "File that a Dask scheduler has written (--scheduler-file); its workers compute features.",
+        "File that a Dask scheduler writes with its address; its workers compute features.",
         "",
         extends=True,
     )
