@@ -1381,7 +1381,8 @@ def run(
         minutes: Time for training the GAN further on these recordings (min); 0: no further
             training. A new GAN of pictures is trained for 10 min if this is 0.
         direction: Direction: max, min or both (maximise or minimise the activation).
-        search: Search: adaptive (guided by the real excerpts), grid (all settings) or evolution.
+        search: Search: adaptive (guided by the real excerpts), grid (all settings), evolution or
+            elites (as in `explain`).
         iterations: Largest number of iterations of a search.
         examples: Number of examples for each setting; a verdict needs 24.
         judge: Independent network to judge the examples, classifier.pt or MODEL@INPUT.toml; a

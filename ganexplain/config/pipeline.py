@@ -55,7 +55,8 @@ class RunConfig(SeeksExcerpts, NamesNetwork, Computes, Divides):
         "Direction: max, min or both (maximise or minimise the activation).", "max"
     )
     search: str = setting(
-        "Search: adaptive (guided by the real excerpts), grid (all settings) or evolution.",
+        "Search: adaptive (guided by the real excerpts), grid (all settings), evolution or elites "
+        "(as in `explain`).",
         "adaptive",
     )
     iterations: int = setting("Largest number of iterations of a search.", 400, 1)

@@ -9,6 +9,7 @@ from torch import nn
 
 from ganexplain.artifacts.grid import Grid
 from ganexplain.ascent.adaptive_blocks import search_budget
+from ganexplain.ascent.elites import ELITES
 from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.search_networks import SearchNetworks
 from ganexplain.ascent.search_task import make_plan
@@ -56,7 +57,7 @@ class ExpectedTime:
         hop = 10 / (1 if config.overlapping else max(config.hop_frames, 1))
         iterations = {
             "responses": OF_A_SECOND * hop * length(corpus, "train+valid+test"),
-            "explain": units * _search(searched),
+            "explain": _search(searched, units),
             "select": units * OF_AN_EXAMPLE * config.examples,
             "validate": OF_A_TESTED_SECOND * len(config.encoder) * length(corpus, "test"),
             "report": units * OF_A_PAGE,
@@ -86,9 +87,10 @@ def seconds_per_iteration(generator: nn.Module, network: nn.Module, latent: torc
         return STEP * seconds_of(one_pass) / len(latent)
 
 
-def _search(config: ExplainConfig) -> float:
-    """About how many example-iterations the search of a unit takes."""
+def _search(config: ExplainConfig, units: int) -> float:
+    """About how many example-iterations the search of the units takes."""
     if config.search == "adaptive":
-        return min(OF_A_SEARCHED_EXAMPLE * config.examples, search_budget(config))
-    calls = config.calls if config.search == EVOLUTION else 1
-    return float(Grid.from_settings(config).rows * max(config.iterations) * calls)
+        return units * min(OF_A_SEARCHED_EXAMPLE * config.examples, search_budget(config))
+    calls = config.calls if config.search in (EVOLUTION, ELITES) else 1
+    searches = 1 if config.search == ELITES else units  # it searches for all at once
+    return float(searches * Grid.from_settings(config).rows * max(config.iterations) * calls)

@@ -84,3 +84,6 @@ def test_stages_take_as_long_as_their_work(
     assert grid["explain"] == pytest.approx(9 * 10 * 100)
     both = ExpectedTime.of(config, replace(search, direction="both"), corpus).seconds()
     assert both["explain"] == 2 * found["explain"] and both["responses"] == found["responses"]
+    for direction in ("max", "both"):  # a search of elites is for all units at once
+        elites = replace(search, search="elites", calls=5, direction=direction)
+        assert ExpectedTime.of(config, elites, corpus).seconds()["explain"] == 9 * 10 * 100 * 5
