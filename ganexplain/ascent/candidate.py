@@ -170,7 +170,10 @@ class SettingSearch:
 
 
 class Run:
-    """One setting with N examples and all its iterations so far."""
+    """One setting with N examples and all its iterations so far.
+
+    `distance` is the least to the target so far, reached at `iterations`.
+    """
 
     def __init__(self, ascent: Ascent, target: Target) -> None:
         self.ascent, self.target = ascent, target

@@ -28,7 +28,8 @@ class Evolution:
 
     `latent` (R, Z) are the means; an iteration evaluates them and `settings.calls` - 1 latents
     around them. Those of row r depend only on `noise_seed[r]`, so results do not depend on the
-    batches, but for rounding. The best of all that were evaluated are kept.
+    batches, but for rounding. The best of all that were evaluated are kept. `no_gradient` (R,) is
+    true if the response was the same wherever it was evaluated.
     """
 
     def __init__(

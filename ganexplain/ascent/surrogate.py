@@ -29,7 +29,7 @@ class Surrogate:
     """R searches that are run step by step, all by the same model.
 
     `latent` (R, Z) are the latents of the next iteration. The best of those evaluated are kept.
-    Nothing is drawn at random.
+    `no_gradient` (R,) is true if the response has not changed. Nothing is drawn at random.
     """
 
     def __init__(

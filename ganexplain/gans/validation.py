@@ -48,7 +48,8 @@ class Validation:
     Features are the outputs of the last hidden layer of a frozen `classifier`, responses those of
     its last unit. Without a classifier there are no responses, and features are the mean and
     standard deviation over time of each standardised band, or the means of 8 x 8 cells of pictures.
-    Waveforms are compared by their log-mel.
+    Waveforms are compared by their log-mel. `real` are the statistics of the validation split,
+    `training` the features of training excerpts.
     """
 
     def __init__(

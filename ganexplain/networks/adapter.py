@@ -72,6 +72,7 @@ class NetworkAdapter(nn.Module):
     be used. It may overwrite its input, which is a contiguous copy. A network with a batch of fixed
     length gets the inputs of a batch one by one; `row` is then the number of the one that runs, and
     `rows` that of all. A network that switches gradients off has them after `keep_gradients`.
+    `calling` says how it is called; `black_box` is the box, or None for a network of torch.
 
     Raises UsageError if the network does not accept the bridge's output, or its output for an input
     is not always the same.

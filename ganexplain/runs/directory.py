@@ -51,7 +51,7 @@ class RunDirectory:
     cannot be resumed: files of such a run that failed are not results, and the next run may
     overwrite them. Runs with a `share` ("0-of-8") use one directory at the same time, each with its
     own `run-SHARE.json` and `log-SHARE.txt`; the first one writes `config.toml`, the others must
-    have the same settings.
+    have the same settings. A stage adds to `results` and `warnings`, which `run.json` then has.
 
     Raises UsageError if the directory contains results and neither `overwrite` nor `resume` is
     set, or if a setting differs from the run to resume; GanexplainError if an input of that run

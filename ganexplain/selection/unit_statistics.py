@@ -107,7 +107,10 @@ class LayerStatistics:
 
 
 class UnitStatistics:
-    """The statistics of units by layer, and what of their responses the outputs do not explain."""
+    """The statistics of units by layer, and what of their responses the outputs do not explain.
+
+    `layers` has the `LayerStatistics` by the name of the layer.
+    """
 
     def __init__(self, pool: Pool, units: Sequence[Unit], columns: Columns, output: str) -> None:
         self.columns, self.outputs = columns, ExplainingOutputs.of(pool, columns[output])
