@@ -15,15 +15,15 @@ from ganexplain.inputs.specification import Call
 from ganexplain.networks.axes.axis_tracking import AxisTracker
 from ganexplain.networks.axes.unit_axes import OutputAxes
 from ganexplain.networks.black_box import find_black_box
-from ganexplain.networks.calling import find_calling, no_batch_axis
-from ganexplain.networks.copies import unwrap
-from ganexplain.networks.grad_mode import (
+from ganexplain.networks.calling.call import find_calling, no_batch_axis
+from ganexplain.networks.calling.grad_mode import (
     needs_gradients_kept,
     watch_grad_mode,
     without_reentrant_checkpoints,
 )
+from ganexplain.networks.calling.repeatability import check_repeatable
+from ganexplain.networks.copies import unwrap
 from ganexplain.networks.layer_outputs import LayerOutput, Observed, observe_outputs
-from ganexplain.networks.repeatability import check_repeatable
 from ganexplain.networks.units import Unit
 
 OUTPUT = "output"  # the name of the layer that is the whole network

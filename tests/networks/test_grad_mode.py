@@ -16,7 +16,7 @@ from ganexplain.attribution.methods.grad_cam import grad_cam
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.specification import Call
-from ganexplain.networks.grad_mode import watch_grad_mode
+from ganexplain.networks.calling.grad_mode import watch_grad_mode
 from ganexplain.networks.hooks import layer_output
 from ganexplain.networks.loaders.formats import load_network
 from ganexplain.networks.target import adapt_network

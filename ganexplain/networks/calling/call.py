@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from ganexplain.errors import GanexplainError, UsageError, reason_of
 from ganexplain.inputs.specification import Call
+from ganexplain.networks.calling.recurrent_sizes import check_recurrent_sizes
 from ganexplain.networks.copies import copy_network
 from ganexplain.networks.loaders.torchscript import ScriptedNetwork
 from ganexplain.networks.loaders.torchscript_ops import UnsupportedNode, Values
 from ganexplain.networks.outputs import find_part, floating_tensor, other_parts
-from ganexplain.networks.recurrent_sizes import check_recurrent_sizes
 
 NOT_RUN_HERE = (UnsupportedNode, RuntimeError, TypeError, LookupError, AttributeError)
 TIME = "TW"  # the letters of a time axis

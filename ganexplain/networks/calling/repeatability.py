@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganexplain.errors import UsageError
-from ganexplain.networks.calling import Accepted, is_close, weight_precisions
+from ganexplain.networks.calling.call import Accepted, is_close, weight_precisions
 
 
 def check_repeatable(run: Callable[[Tensor], Tensor], x: Tensor, found: Accepted) -> None:

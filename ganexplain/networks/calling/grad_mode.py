@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils import checkpoint
 
-from ganexplain.networks.calling import is_close
+from ganexplain.networks.calling.call import is_close
 
 
 class _Watch(threading.local):

@@ -1,0 +1,1 @@
+"""How a network is called, whether it repeats itself, and what its code does to gradients."""
