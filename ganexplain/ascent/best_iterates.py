@@ -9,17 +9,18 @@ HYSTERESIS = 0.1  # of the authors: the change of |response| from which an itera
 
 
 class BestIterates:
-    """The best iterates of R searches from `start` (R, Z), with responses and iterations (R,).
+    """The best iterates of searches from `start` (R, Z), with responses and iterations (R,).
 
-    A response times `sign` is better if it is higher. With `hysteresis` the authors' choice is
-    kept. A search whose responses are all NaN keeps its start.
+    The searches may have more axes, as (R, U, Z) of U units. A response times `sign` is better if
+    it is higher. With `hysteresis` the authors' choice is kept. A search whose responses are all
+    NaN keeps its start.
     """
 
-    def __init__(self, start: Tensor, sign: float, hysteresis: bool = False) -> None:
+    def __init__(self, start: Tensor, sign: float | Tensor, hysteresis: bool = False) -> None:
         self.sign, self.hysteresis = sign, hysteresis
         self.latent = start.clone()
-        self.value = torch.full_like(start[:, 0], -torch.inf)  # response times sign
-        self.iteration = torch.zeros(len(start), dtype=torch.long, device=start.device)
+        self.value = torch.full_like(start[..., 0], -torch.inf)  # response times sign
+        self.iteration = torch.zeros_like(self.value, dtype=torch.long)
 
     @property
     def response(self) -> Tensor:
@@ -33,5 +34,5 @@ class BestIterates:
         if self.hysteresis:  # of absolute values, as in the authors' code, also if signs differ
             better &= (value.abs() - self.value.abs()).abs() >= HYSTERESIS
         self.value = torch.where(better, value, self.value)
-        self.latent = torch.where(better[:, None], latent, self.latent)
+        self.latent = torch.where(better[..., None], latent, self.latent)
         self.iteration = torch.where(better, iteration, self.iteration)

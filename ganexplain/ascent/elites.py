@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ganexplain.ascent.best_iterates import BestIterates
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.runs.machine import random_stream
 
@@ -46,20 +47,16 @@ class Elites:
         self.sign = torch.tensor(signs or [settings.sign], device=start.device)
         self.streams = [random_stream(int(seed), ELITES) for seed in starts.noise_seed]
         self.width = WIDTH * rate[:, None, None]
-        rows, units, size = len(start), len(self.sign), start.shape[1]
-        start = self.prior.project(start)
-        self.elite = start[:, None].expand(rows, units, size).clone()  # (R, U, Z)
-        self.value = torch.full((rows, units), -torch.inf, device=start.device)
-        self.best, self.best_latent = self.value.clone(), self.elite.clone()
-        self.best_iteration = torch.zeros_like(self.best, dtype=torch.long)
+        of_units = self.prior.project(start)[:, None].expand(-1, len(self.sign), -1)  # (R, U, Z)
+        self.best, self.elite = BestIterates(of_units, self.sign), BestIterates(of_units, 1.0)
         self.first: Tensor | None = None  # responses (R, U) at the starts
-        self.no_gradient = torch.ones_like(self._shown(self.best), dtype=torch.bool)
+        self.no_gradient = torch.ones_like(self._shown(self.best.value), dtype=torch.bool)
         self.iteration = 0
 
     @property
     def latent(self) -> Tensor:
         """The best latents so far (R, U, Z) or (R, Z)."""
-        return self._shown(self.best_latent)
+        return self._shown(self.best.latent)
 
     def step(self) -> Tensor:
         """Draw and evaluate latents, and keep the best; returns the best responses before.
@@ -74,12 +71,11 @@ class Elites:
     def finish(self) -> Tensor:
         """The best responses so far (R, U) or (R,); evaluates the starts, if they are not yet."""
         if self.first is None:
-            self._add(self.elite[:, :1])
+            self._add(self.elite.latent[:, :1])
+        best = self.best
         self.kept_so_far = (
-            self._shown(self.best_latent.clone()),
-            self._shown(self.sign * self.best),
-            self._shown(self.best_iteration.clone()),
-        )
+            self._shown(best.latent), self._shown(best.response), self._shown(best.iteration)
+        )  # fmt: skip
         return self.kept_so_far[1]
 
     def kept(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -101,30 +97,26 @@ class Elites:
         penalty = self.prior.penalty(flat, self.weight.repeat_interleave(points.shape[1]))
         response = self.sign * found
         best, place = response.max(dim=1)
-        better = best > self.best
-        self.best = torch.where(better, best, self.best)
-        self.best_latent = torch.where(better[..., None], _at(points, place), self.best_latent)
-        self.best_iteration = torch.where(better, self.iteration, self.best_iteration)
+        self.best.update(self.sign * best, _at(points, place), self.iteration)
         value, place = (response - penalty.view(*points.shape[:2], 1)).max(dim=1)
-        better = value > self.value
-        self.value = torch.where(better, value, self.value)
-        self.elite = torch.where(better[..., None], _at(points, place), self.elite)
+        self.elite.update(value, _at(points, place), self.iteration)
         return found.isfinite().all(dim=1)
 
     def _drawn(self) -> Tensor:
         """Latents (R, C, Z): at first from N(0, I), then around elites."""
-        shape = (self.calls, self.elite.shape[2])
+        elite = self.elite.latent
+        shape = (self.calls, elite.shape[2])
         noise = self._stack([stream.standard_normal(shape, np.float32) for stream in self.streams])
         if not self.iteration:
             return noise
         units = (2, self.calls)
         chosen = self._stack([s.integers(0, len(self.sign), units) for s in self.streams])
         far = self._stack([s.standard_normal((self.calls, 1), np.float32) for s in self.streams])
-        parent, other = _at(self.elite, chosen[:, 0]), _at(self.elite, chosen[:, 1])
+        parent, other = _at(elite, chosen[:, 0]), _at(elite, chosen[:, 1])
         return parent + self.width * noise + TOWARDS * far * (other - parent)
 
     def _stack(self, rows: Sequence[np.ndarray]) -> Tensor:
-        return torch.from_numpy(np.stack(rows)).to(self.elite.device)
+        return torch.from_numpy(np.stack(rows)).to(self.sign.device)
 
 
 def _at(latents: Tensor, places: Tensor) -> Tensor:
