@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import shutil
 import zipfile
@@ -262,57 +263,35 @@ def _checkpoints(folder: Path) -> list[Reader]:
 # --- documents ----------------------------------------------------------------------------------
 
 
-def _documents(folder: Path) -> list[Reader]:
-    import json
+_MEASURES = {"deletion": 0.5, "faithfulness": 0.25, "flip": None, "seconds": 1.5}
+_RESULTS = [{"folder": f"a-{k}", "measures": _MEASURES} for k in range(2)]
+ATTRIBUTIONS = {
+    "inputs": [{"file": f"{n}.wav", "at_s": 1.5, "results": _RESULTS} for n in "ab"],
+    "configurations": [
+        {"method": method, "segments": "6x4", "fill": "mean"} for method in ("lime", "random")
+    ],
+}
+PLAN = {"units": [{"layer": "fc9", "neuron": 0, "direction": "max"}], "bounds": [0, 48, 96]}
+_SHARE = {"share": 0.5, "interval": [0.25, 0.75], "difference": [-0.5, 0.5]}
+_SHARES = {"descriptors": {"generated": {"top": _SHARE}, "real": {"top": _SHARE}}}
+PREDICTION = {
+    "corpus": ["songs"], "split": "test", "excerpts": 20, "recordings": 2, "notes": [],
+    "encoders": {"descriptors": ""}, "layers": {"fc9": _SHARES},
+    "units": [{"layer": "fc9", "neuron": 0, "unit": "sing", "explained_share": 1.0,
+               "shares": _SHARES, "directions": {"max": "a" * 64}}],
+}  # fmt: skip
 
+
+def _documents(folder: Path) -> list[Reader]:
     from ganexplain.artifacts.explanations import read_explanations
-    from ganexplain.artifacts.plan import read_plan
     from ganexplain.artifacts.prediction import read_prediction
     from ganexplain.artifacts.selection import read_selection
-    from ganexplain.config import SelectConfig
     from ganexplain.files.atomic import read_json
     from ganexplain.report.prediction import prediction_text
-    from ganexplain.runs.progress import NullProgress
-    from ganexplain.selection.attributions import rank_attributions
 
     made = _small_artifacts(folder / "documents")
     explanations = read_explanations(made.folder / "explanations.npz")
     selection = read_json(made.folder / "selection.json")
-    measures = {"deletion": 0.5, "faithfulness": 0.25, "flip": None, "seconds": 1.5}
-    results = [{"folder": f"a-{k}", "measures": measures} for k in range(2)]
-    attributions = {
-        "inputs": [{"file": f"{n}.wav", "at_s": 1.5, "results": results} for n in "ab"],
-        "configurations": [
-            {"method": method, "segments": "6x4", "fill": "mean"} for method in ("lime", "random")
-        ],
-    }
-    plan = {
-        "units": [{"layer": "fc9", "neuron": 0, "direction": "max"}],
-        "bounds": [0, 48, 96],
-    }
-
-    share = {"share": 0.5, "interval": [0.25, 0.75], "difference": [-0.5, 0.5]}
-    shares = {"descriptors": {"generated": {"top": share}, "real": {"top": share}}}
-    unit = {"layer": "fc9", "neuron": 0, "unit": "sing", "explained_share": 1.0, "shares": shares}
-    prediction = {
-        "corpus": ["songs"], "split": "test", "excerpts": 20, "recordings": 2, "notes": [],
-        "encoders": {"descriptors": ""}, "layers": {"fc9": shares},
-        "units": [{**unit, "directions": {"max": "a" * 64}}],
-    }  # fmt: skip
-
-    def ranked(path: Path) -> None:
-        out = path.parent / "ranked"
-        shutil.rmtree(out, ignore_errors=True)
-        rank_attributions(SelectConfig(explanations=str(path)), path, out, NullProgress())
-
-    def planned(path: Path) -> None:
-        (path.parent / "plan.json").write_bytes(path.read_bytes())
-        found = read_plan(path.parent)
-        for target in found.targets:
-            inside = found.path(path.parent / "run", target).resolve()
-            assert inside.is_relative_to((path.parent / "run").resolve()), inside
-            for part in found.parts(target)[:3]:
-                assert "/" not in part.name, part.name
 
     def kinds(name: str, document: Any, read: Callable[[Path], object]) -> list[Reader]:
         return [
@@ -324,10 +303,34 @@ def _documents(folder: Path) -> list[Reader]:
 
     return [
         *kinds("selection.json", selection, lambda path: read_selection(path, explanations)),
-        *kinds("attributions.json", attributions, ranked),
-        *kinds("plan.json", plan, planned),
-        *kinds("prediction.json", prediction, lambda path: prediction_text(read_prediction(path))),
+        *kinds("attributions.json", ATTRIBUTIONS, _ranked),
+        *kinds("plan.json", PLAN, _planned),
+        *kinds("prediction.json", PREDICTION, lambda path: prediction_text(read_prediction(path))),
     ]
+
+
+def _ranked(path: Path) -> None:
+    """Rank the configurations of `attributions.json`."""
+    from ganexplain.config import SelectConfig
+    from ganexplain.runs.progress import NullProgress
+    from ganexplain.selection.attributions import rank_attributions
+
+    out = path.parent / "ranked"
+    shutil.rmtree(out, ignore_errors=True)
+    rank_attributions(SelectConfig(explanations=str(path)), path, out, NullProgress())
+
+
+def _planned(path: Path) -> None:
+    """Read a plan, whose parts must be inside the run directory."""
+    from ganexplain.artifacts.plan import read_plan
+
+    (path.parent / "plan.json").write_bytes(path.read_bytes())
+    found = read_plan(path.parent)
+    for target in found.targets:
+        inside = found.path(path.parent / "run", target).resolve()
+        assert inside.is_relative_to((path.parent / "run").resolve()), inside
+        for part in found.parts(target)[:3]:
+            assert "/" not in part.name, part.name
 
 
 # --- settings -----------------------------------------------------------------------------------
