@@ -2,9 +2,10 @@
 
 Time stretch and pitch shift are one affine map of the linear magnitude spectrogram, sampled
 with quadratic splines. Splines are linear in the interpolated values and the map does not mix
-the axes, so it is two matrix products: time on the left, and on the right frequency multiplied
-with the mel filterbank. Before that, another sound may be added to the samples; after it, an
-equaliser adds a Gaussian bump and a gain adds a constant in the log-mel domain.
+the axes, so it is two matrix products: time on the left, and on the right frequency, with its
+prefilter, multiplied with the mel filterbank. Before that, another sound may be added to the
+samples; after it, an equaliser adds a Gaussian bump and a gain adds a constant in the log-mel
+domain.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import spline_filter1d
@@ -90,6 +92,12 @@ def spline_matrix(positions: np.ndarray, size: int) -> np.ndarray:
     return weights
 
 
+@lru_cache(maxsize=4)
+def spline_prefilter(size: int) -> np.ndarray:
+    """The matrix (size, size), float32, from values to their quadratic spline coefficients."""
+    return spline_filter1d(np.eye(size), order=2, axis=0, output=np.float32, mode="mirror")
+
+
 def equaliser(alteration: Alteration, front_end: FrontEnd) -> np.ndarray:
     """Gain of the bump at each band's centre (F,), in nat."""
     centres = mel_frequencies(front_end)[1:-1]
@@ -115,13 +123,14 @@ def alter_excerpt(
     if added is not None:
         samples = mix_at_level(samples, added, alteration.added_db)
     spectrum = magnitudes(samples, front_end)
-    for axis in (0, 1):
-        spectrum = spline_filter1d(spectrum, order=2, axis=axis, output=np.float32, mode="mirror")
     length, bins = front_end.excerpt_frames, spectrum.shape[1]
     frames = (np.arange(length) - length // 2) / alteration.time_scale + source // 2
     in_time = spline_matrix(frames, source)
     in_pitch = spline_matrix(np.arange(used_bins(front_end)) / alteration.pitch_scale, bins)
-    mel = in_time @ spectrum @ (in_pitch.T @ mel_filterbank(front_end))
+    in_bands = spline_prefilter(bins).T @ (in_pitch.T @ mel_filterbank(front_end))
+    mel = in_time @ spline_filter1d(
+        spectrum @ in_bands, order=2, axis=0, output=np.float32, mode="mirror"
+    )
     gain = equaliser(alteration, front_end) + np.float32(alteration.level_db * NAT_PER_DB)
     return log_compress(mel, front_end).T + gain[:, None]
 

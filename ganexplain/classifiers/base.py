@@ -23,6 +23,7 @@ class ExcerptNet(nn.Module):
     """
 
     front_end: ClassVar[FrontEnd] = FrontEnd()
+    target_frames: ClassVar[tuple[int, ...]] = (0,)  # of training excerpts, from their centre
     mean: Tensor
     deviation: Tensor
     fc9: nn.Linear
@@ -61,6 +62,10 @@ class ExcerptNet(nn.Module):
     def standardise(self, mel: Tensor) -> Tensor:
         """Log-mel (B, F, T) as one channel (B, 1, F, T), with zero mean and unit deviation."""
         return ((mel - self.mean[:, None]) / self.deviation[:, None]).unsqueeze(1)
+
+    def forward_targets(self, mel: Tensor) -> Tensor:
+        """Logits (B, N, outputs) of the N `target_frames` of training excerpts (B, F, T')."""
+        return self(mel)[:, None]
 
     def forward_dense(self, mel: Tensor) -> Tensor:
         """Logits (B, T', outputs) of all centre frames of recordings (B, F, T) in one pass.

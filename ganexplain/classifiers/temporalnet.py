@@ -13,6 +13,7 @@ from ganexplain.inputs.log_mel import FrontEnd
 DILATIONS = (2, 4, 8, 16, 24)  # of kernels of three steps, each of three frames
 STEP = 3  # frames
 WIDTH = 128
+TARGETS = 77  # moments of a training excerpt, one every step: 3.3 s
 
 
 @register
@@ -21,19 +22,21 @@ class TemporalNet(ExcerptNet):
 
     Convolutions over bands and frames, as in SVDNet, describe moments of 23 frames; a temporal
     convolutional network with residual connections (Bai et al. 2018) compares each with what is
-    around it, up to 2.4 s before and after. It has 355,769 parameters with one output.
+    around it, up to 2.4 s before and after. It has 349,345 parameters with one output. Excerpts in
+    training have 8.2 s and 77 targets, which share all that is computed of a moment.
     """
 
     front_end = replace(FrontEnd(), excerpt_frames=343)
+    target_frames = tuple(STEP * (k - TARGETS // 2) for k in range(TARGETS))
 
     def __init__(self, outputs: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 24, 3)
+        self.conv1 = nn.Conv2d(1, 16, 3)
         self.act1 = nn.LeakyReLU(SLOPE)
-        self.conv2 = nn.Conv2d(24, 24, 3)
+        self.conv2 = nn.Conv2d(16, 16, 3)
         self.pool3 = nn.MaxPool2d(STEP)
         self.act3 = nn.LeakyReLU(SLOPE)
-        self.conv4 = nn.Conv2d(24, 48, 3)
+        self.conv4 = nn.Conv2d(16, 48, 3)
         self.act4 = nn.LeakyReLU(SLOPE)
         self.conv5 = nn.Conv2d(48, 64, 3)
         self.pool6 = nn.MaxPool2d((3, 1))
@@ -52,13 +55,18 @@ class TemporalNet(ExcerptNet):
 
     def forward(self, mel: Tensor) -> Tensor:
         """Logits (B, outputs) of excerpts (B, F, T)."""
+        return self.forward_targets(mel)[:, 0]
+
+    def forward_targets(self, mel: Tensor) -> Tensor:
+        """Logits (B, N, outputs) of moments three frames apart in (B, F, T + 3 (N - 1))."""
         x = self.act1(self.conv1(self.standardise(mel)))
         x = self.act3(self.pool3(self.conv2(x)))
         x = self.act4(self.conv4(x))
         x = self.act7(self.conv7(self.act6(self.pool6(self.conv5(x)))))
         for layer, act, reach in zip(self.times, self.acts, DILATIONS, strict=True):
             x = x[..., reach:-reach] + self.drop(act(layer(x)))
-        return self.fc9(self.drop8(self.act8(self.fc8(x.flatten(1)))))
+        x = x.squeeze(2).transpose(1, 2)
+        return self.fc9(self.drop8(self.act8(self.fc8(x))))
 
     def forward_dense(self, mel: Tensor) -> Tensor:
         """Logits (B, T - 342, outputs) of all centre frames of recordings (B, F, T) in one pass.

@@ -25,6 +25,7 @@ from ganexplain.config import TrainClassifierConfig
 from ganexplain.corpora.batches import Batch
 from ganexplain.corpora.interfaces import AnyCorpus, LabelledSplit
 from ganexplain.corpora.load import input_spec_for
+from ganexplain.corpora.recordings import UNLABELLED
 from ganexplain.errors import Diverged, UsageError, check_known
 from ganexplain.inputs.base import Input
 from ganexplain.inputs.log_mel import FrontEnd
@@ -145,14 +146,16 @@ class ClassifierTraining:
     def _loss(self, batch: Batch) -> Tensor:
         mel = torch.from_numpy(batch.mel).to(self.device)
         with autocast(self.config.precision, self.device):
-            logits = self.network.train()(mel)
+            logits = self.network.train().forward_targets(mel)
         label, other, share = (
             torch.from_numpy(v).to(self.device) for v in (batch.label, batch.other, batch.share)
         )
-        logits = logits.float()
-        losses = smoothed_loss(logits, label)
+        known = (label != UNLABELLED) & (other != UNLABELLED)
+        logits = logits.float()[known]
+        losses = smoothed_loss(logits, label[known])
         if self.config.mixup:
-            losses = share * losses + (1 - share) * smoothed_loss(logits, other)
+            share = share[:, None].expand_as(label)[known]
+            losses = share * losses + (1 - share) * smoothed_loss(logits, other[known])
         return losses.mean()
 
     def finish_epoch(self, epoch: int, valid: LabelledSplit) -> dict[str, float]:

@@ -142,6 +142,7 @@ class TrainClassifierConfig(Trains):
         "detector": {
             "architecture": "temporalnet",
             "epochs": 40,
+            "batch_size": 16,
             "level_invariant": True,
             "balance": True,
         },

@@ -157,7 +157,7 @@ def _train(
     progress: Progress,
 ) -> None:
     config, last = training.config, training.updates - 1
-    batches = batches_for(splits["train"], config)
+    batches = batches_for(splits["train"], config, training.network.target_frames)
     with reserve_cores(config.workers), Prefetch(batches.make, config.workers) as prefetch:
         for step in resumable_steps(run, training, last + 1, config.checkpoint_every, progress):
             loss = training.step(step, prefetch.take(step, last))

@@ -151,7 +151,9 @@ def train_detector(present: np.ndarray, absent: np.ndarray, seed: int) -> nn.Mod
         rows = random.integers(len(present), size=PAIRS)
         others = rows if len(absent) == len(present) else random.integers(len(absent), size=PAIRS)
         mel = np.concatenate([present[rows], absent[others]])
-        training.step(step, Batch(mel, label, label, np.ones(2 * PAIRS, np.float32)))
+        training.step(
+            step, Batch(mel, label[:, None], label[:, None], np.ones(2 * PAIRS, np.float32))
+        )
     return freeze_network(to_plain_form(training.network), CPU)
 
 

@@ -97,7 +97,7 @@ def test_every_convolution_is_normalised_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind, parameters", [(SVDNet, 1_408_225), (CompactNet, 296_225), (TemporalNet, 355_769)]
+    "kind, parameters", [(SVDNet, 1_408_225), (CompactNet, 296_225), (TemporalNet, 349_345)]
 )
 def test_a_network_sees_one_excerpt_and_no_more(kind: type[ExcerptNet], parameters: int) -> None:
     network = kind.for_inputs(1, kind.front_end).eval()
@@ -114,3 +114,14 @@ def test_a_network_sees_one_excerpt_and_no_more(kind: type[ExcerptNet], paramete
     with torch.no_grad():
         torch.testing.assert_close(network.forward_dense(long)[0], network(windows), atol=1e-6,
                                    rtol=0)  # fmt: skip
+
+
+def test_targets_of_a_training_excerpt_are_the_answers_for_the_excerpts_around_them() -> None:
+    network, kind = TemporalNet().eval(), TemporalNet
+    initialise(network, 0)
+    length, (first, *_, last) = kind.front_end.excerpt_frames, kind.target_frames
+    mel = torch.randn(2, 80, length + last - first, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        found = network.forward_targets(mel)
+        alone = [network(mel[..., t - first : t - first + length]) for t in kind.target_frames]
+    torch.testing.assert_close(found, torch.stack(alone, dim=1), atol=1e-6, rtol=0)

@@ -15,9 +15,15 @@ from support.recordings import RATE, noise, tone
 
 from ganexplain.audio.log_mel import log_mel
 from ganexplain.config import TrainClassifierConfig
-from ganexplain.corpora.batches import ExcerptBatches, PictureBatches, draw_masks, mask_spans
+from ganexplain.corpora.batches import (
+    ExcerptBatches,
+    PictureBatches,
+    draw_masks,
+    labels_of_mixtures,
+    mask_spans,
+)
 from ganexplain.corpora.picture_folders import ImageSplit, Picture
-from ganexplain.corpora.recordings import Recording, Segment
+from ganexplain.corpora.recordings import UNLABELLED, Recording, Segment
 from ganexplain.corpora.splits import Split
 from ganexplain.inputs.log_mel import FrontEnd
 from ganexplain.inputs.picture import ImageInput
@@ -57,7 +63,7 @@ def test_unaltered_batches_are_the_split_s_own_excerpts() -> None:
     batches = ExcerptBatches(PLAIN, SPLIT, [])
     batch = batches.make(3)
     assert (batch.share == 1).all() and (batch.label == batch.other).all()
-    for excerpt, label in zip(batch.mel, batch.label, strict=True):
+    for excerpt, label in zip(batch.mel, batch.label[:, 0], strict=True):
         excerpts = batches.rows.of_class(label)
         rows = excerpts[np.arange(len(excerpts))]
         distance = min(np.abs(SPLIT.gather(row[None])[0] - excerpt).max() for row in rows)
@@ -71,11 +77,44 @@ def test_added_sound_is_of_the_first_class_and_labels_stay() -> None:
     alone = ExcerptBatches(replace(config, mix=0.0), SPLIT, WAVEFORMS).make(0)
     mixed = ExcerptBatches(replace(config, mix=1.0), SPLIT, WAVEFORMS).make(0)
     np.testing.assert_array_equal(alone.label, mixed.label)
-    voices = alone.label == 1
+    voices = alone.label[:, 0] == 1
     assert np.median(alone.mel[voices][:, high]) < np.median(mixed.mel[voices][:, high]) - 1.5
     half = ExcerptBatches(replace(config, mix=0.5), SPLIT, WAVEFORMS).make(0)
     over = np.median(half.mel[voices][:, high], axis=(1, 2)) > -1.5
     assert 0.2 < over.mean() < 0.8
+
+
+def test_targets_have_the_labels_of_their_own_frames() -> None:
+    """A recording of 2 s of band and 2 s of voice; beyond its ends nothing is known."""
+    split, waveforms = split_of([np.concatenate([BAND[: 2 * RATE], VOICE[: 2 * RATE]])], [0])
+    label = np.arange(len(split.mels[0])) >= 140
+    split = replace(split, labels=(label.astype(np.int64),))
+    targets = (-60, -30, 0, 30, 60)
+    plain = ExcerptBatches(PLAIN, split, [], targets)
+    assert plain.make(0).mel.shape == (16, 80, 115 + 120)
+    frames = plain.choose(0)[:, 1, None] + np.array(targets)
+    inside = (frames >= 0) & (frames < len(label))
+    expected = np.where(inside, label[np.clip(frames, 0, len(label) - 1)], UNLABELLED)
+    np.testing.assert_array_equal(plain.make(0).label, expected)
+    altered = ExcerptBatches(replace(PLAIN, augment=1.0, batch_size=64), split, waveforms, targets)
+    batch = altered.make(0)
+    known, high = batch.label != UNLABELLED, batch.mel[:, 70:, 57 : 57 + 121 : 30].mean(axis=1)
+    loud = high > -3.5  # the band's highs, which the voice has not
+    assert (loud == (batch.label == 0))[known].mean() > 0.9
+    assert (~known).any() and (batch.label[:, 2] != UNLABELLED).all()
+
+
+def test_a_mixture_has_the_second_class_where_either_has() -> None:
+    own, added = np.array([[0, 1, 0, 1, UNLABELLED]]), np.array([[0, 0, 1, UNLABELLED, 0]])
+    split, waveforms = split_of([BAND, np.concatenate([BAND, VOICE])], [0, 0])
+    labels = (split.labels[0], np.repeat([0, 1], [len(split.mels[1]) - 280, 280]))
+    split = replace(split, labels=labels)
+    config, targets = replace(PLAIN, augment=1.0, batch_size=64), tuple(range(-300, 301, 100))
+    alone = ExcerptBatches(config, split, waveforms, targets).make(0).label
+    mixed = ExcerptBatches(replace(config, mix=1.0), split, waveforms, targets).make(0).label
+    assert (mixed[alone == 1] == 1).all()
+    assert (mixed[alone == 0] == 1).any() and (mixed[alone == UNLABELLED] != 0).all()
+    np.testing.assert_array_equal(labels_of_mixtures(own, added), [[0, 1, 1, 1, UNLABELLED]])
 
 
 def test_of_three_classes_nothing_is_added() -> None:
@@ -103,7 +142,7 @@ def test_balanced_batches_have_each_class_and_each_kind_in_it_as_often() -> None
     split = replace(split, recordings=tuple(replace(r, kind=kind) for r, kind in kinds))
     batches = ExcerptBatches(replace(PLAIN, balance=True, batch_size=256), split, [])
     rows = np.concatenate([batches.choose(step) for step in range(4)])
-    assert (batches.make(3).label == batches.choose(3)[:, 2]).all()
+    assert (batches.make(3).label == batches.choose(3)[:, 2:]).all()
     share = np.bincount(rows[:, 0]) / len(rows)
     assert share[2] == 0.5
     assert share[:2] == pytest.approx(0.25, abs=0.06)  # 0.016 is the deviation of the draw
@@ -121,10 +160,10 @@ def test_balanced_batches_of_pictures_have_each_class_as_often() -> None:
     assert np.bincount(rows[:, 2]).tolist() == [50, 50]
     assert len(np.unique(rows[:, 0])) == 10
     batch = PictureBatches(config, split).make(0)
-    assert np.bincount(batch.label).tolist() == [10, 10]
-    assert (batch.mel[batch.label == 1] == values[9]).all()
+    assert np.bincount(batch.label[:, 0]).tolist() == [10, 10]
+    assert (batch.mel[batch.label[:, 0] == 1] == values[9]).all()
     plain = PictureBatches(replace(config, balance=False), split).make(0)
-    assert np.bincount(plain.label).tolist() == [18, 2]
+    assert np.bincount(plain.label[:, 0]).tolist() == [18, 2]
 
 
 def test_masks_hide_at_most_forty_frames_and_sixteen_bands_behind_the_mean() -> None:
