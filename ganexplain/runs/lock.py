@@ -34,6 +34,11 @@ def has_only_start_files(entries: Iterable[Path]) -> bool:
     return all(e.name in ("config.toml", "log.txt") or _is_log_of_share(e) for e in entries)
 
 
+def has_run_of(path: Path, stage: str) -> bool:
+    """Whether a directory has records of a stage, which --overwrite would delete."""
+    return any(read_json(run).get("stage", stage) == stage for run in run_records(path))
+
+
 def contains_results(path: Path, stage: str) -> bool:
     """Whether a directory contains more than records of runs that ended without a result.
 

@@ -32,7 +32,7 @@ from ganexplain.files.atomic import write_table
 from ganexplain.files.checkpoints import checkpoint_path, freeze_network
 from ganexplain.inputs.base import Input
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.lock import run_records
+from ganexplain.runs.lock import has_run_of
 from ganexplain.runs.machine import pick_device, reserve_cores
 from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.prefetch import Prefetch
@@ -69,7 +69,8 @@ def train_classifier(
     outputs = output_count(config.outputs, len(corpus.classes))
     check_settings(config, input_spec)
     device = pick_device(config.device)
-    if overwrite and run_records(out):  # recordings at fault are named before that is deleted
+    # Recordings that cannot be used are named before --overwrite deletes anything.
+    if overwrite and has_run_of(out, "train-classifier"):
         _load_splits(corpus, input_spec, config, FeatureWorkers(workers, out, progress))
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
@@ -84,11 +85,20 @@ def train_classifier(
         table = out / "test.csv" if corpus.has_sound else None
         found = _best_classifier(training, splits, corpus.classes, table, progress)
         write_classifier(path, found, config)
-        architecture = architecture_name(found.network)
-        content = f"A classifier ({architecture}): {', '.join(corpus.classes)}."
-        ModelCard(path, content, config, splits, found.figures).write()
+        _write_card(path, found, config, splits)
         run.results.update(found.figures)
     return path
+
+
+def _write_card(
+    path: Path,
+    found: Classifier,
+    config: TrainClassifierConfig,
+    splits: Mapping[str, LabelledSplit],
+) -> None:
+    architecture = architecture_name(found.network)
+    content = f"A classifier ({architecture}): {', '.join(found.classes)}."
+    ModelCard(path, content, config, splits, found.figures).write()
 
 
 def _best_classifier(

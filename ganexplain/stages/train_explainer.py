@@ -27,7 +27,7 @@ from ganexplain.networks.source import NetworkSource
 from ganexplain.networks.target import TargetNetwork, example_inputs, load_target
 from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.distributed import check_divisible
-from ganexplain.runs.lock import run_records
+from ganexplain.runs.lock import has_run_of
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.progress import Progress, note_skipped
@@ -78,7 +78,8 @@ def train_explainer(
     corpus = open_corpus(config.corpus, config.skip_bad_files)
     input_spec = input_spec_for(corpus, input_spec)
     _check_settings(config, networks, corpus)
-    if overwrite and run_records(out):  # recordings at fault are named before that is deleted
+    # Recordings that cannot be used are named before --overwrite deletes anything.
+    if overwrite and has_run_of(out, "train-explainer"):
         _load_splits(config, corpus, input_spec, FeatureWorkers(workers, out, progress))
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)

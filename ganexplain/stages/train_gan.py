@@ -34,7 +34,7 @@ from ganexplain.report.pictures.sample_sheet import (
     strip,
 )
 from ganexplain.runs.directory import RunDirectory
-from ganexplain.runs.lock import run_records
+from ganexplain.runs.lock import has_run_of
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.progress import Progress, note_skipped
@@ -80,7 +80,8 @@ def train_gan(
     check_settings(config, input_spec)
     device = pick_device(config.device)
     networks = _named_networks(config, input_spec, device)
-    if overwrite and run_records(out):  # recordings at fault are named before that is deleted
+    # Recordings that cannot be used are named before --overwrite deletes anything.
+    if overwrite and has_run_of(out, "train-gan"):
         _load_splits(config, corpus, input_spec, FeatureWorkers(workers, out, progress))
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
