@@ -36,7 +36,14 @@ from ganexplain.ascent.match import MATCH, OBJECTIVES
 from ganexplain.ascent.mixture_prior import with_mixtures
 from ganexplain.ascent.priors import PRIORS, SEARCH_PRIORS, is_weightless
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import BLIND, SearchTask, check_guides, check_match, shard_parts
+from ganexplain.ascent.search_task import (
+    BLIND,
+    POPULATIONS,
+    SearchTask,
+    check_guides,
+    check_match,
+    shard_parts,
+)
 from ganexplain.ascent.shared_blocks import SharedBlock, SharedBlockSearch, shared_blocks
 from ganexplain.config import ExplainConfig
 from ganexplain.errors import UsageError, check_known
@@ -206,7 +213,8 @@ def _search(
 
     single = networks.device.type != "cpu" or rank_and_world_size()[1] > 1
     progress.start(f"search for {_describe(task, parts)}", total, at_most=adaptive)
-    worth_it = not single and total >= WORTH_PROCESSES
+    passes = total * config.calls if config.search in POPULATIONS else total
+    worth_it = not single and passes >= WORTH_PROCESSES
     if adaptive and len(parts) == 1:  # its settings are divided among the workers
         AdaptiveBlockSearch(task, out, networks, workers)(parts[0], advance)
         return spent
