@@ -5,8 +5,9 @@
         --iterations 25 --iterations 50 --iterations 100
 
 The shipped classifier and GAN: the mean response of the examples that are kept, by gradients and by
-`--search evolution`, or with guides by `--search surrogate`, whose share is of what the gradients
-reach above the starts.
+`--search evolution`, or with guides by `--search surrogate`. Shares are of the response that the
+gradients reach, and of the gain, which is that above the starts. A start is a call, too: with a
+guide 99 iterations are 100 calls.
 """
 
 from __future__ import annotations
@@ -89,10 +90,12 @@ def main() -> None:
             counts, calls = sorted(options.iterations or [15, 60]), settings.calls or 1
             found, seconds = search(objective, options, counts, settings)
             for count, response, latent in zip(counts, found.response, found.latent, strict=True):
-                share = (response.mean() - first) / (best - first)
-                norm = np.linalg.norm(latent, axis=1).mean()
-                print(f"{calls} x {count} = {calls * count:,} calls an example: ", end="")
-                print(f"{response.mean():.2f}, {100 * share:.0f} %, norm {norm:.1f}", flush=True)
+                made = calls * count + (1 if count == counts[-1] else calls)  # of z_0 to z_count
+                reached, norm = response.mean(), np.linalg.norm(latent, axis=1).mean()
+                gain = (reached - first) / (best - first)
+                print(f"{count} iterations, {made:,} calls an example: {reached:.2f}, ", end="")
+                print(f"{reached / best:.0%} of the response, {gain:.0%} of the gain, ", end="")
+                print(f"norm {norm:.1f}", flush=True)
             print(f"in {seconds:.0f} s", flush=True)
 
 
