@@ -251,7 +251,7 @@ class TrainExplainerConfig(BringsNetwork, Trains, DividesFeatures):
         steps, batch_size = self.BY_METHOD.get(self.method, (0, 0))
         batch_size = self.batch_size or batch_size
         if self.by_passes:
-            each = batch_size * (2 + self.coalitions)
+            each = batch_size * (3 + self.coalitions)  # signals take three passes
             steps = self.passes // each
             if not (steps or self.steps):
                 raise UsageError(

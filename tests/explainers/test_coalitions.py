@@ -117,7 +117,7 @@ def test_contributions_by_hand() -> None:
     for side in (0, 1):
         whole = found.contributions[:, side].sum(dim=(1, 2))
         torch.testing.assert_close(whole, found.difference, rtol=0.05, atol=0.02)
-    for side, at in enumerate((x, filled)):
+    for side, at in enumerate((x, (x + filled) / 2)):
         inner = first(at).detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(network[1:](inner).sum(), inner)
         product = ((first(x) - first(filled)) * gradient).sum(dim=1, keepdim=True)
@@ -205,7 +205,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def tiny(pictures: tuple[Path, Path], passes: int) -> TrainExplainerConfig:
-    """Settings for an update of 24 passes."""
+    """Settings for an update of 28 passes."""
     return TrainExplainerConfig(
         corpus=(str(pictures[0]),), classifier=(str(pictures[1]),), teacher="shapley",
         passes=passes, coalitions=4, batch_size=4, held_out=4, occlusion_grid=2, width=8,
@@ -221,9 +221,9 @@ def test_more_passes_continue_a_run_as_if_undisturbed(
 ) -> None:
     """Five updates, of which the fourth is on shuffled weights; the file explains any network."""
     classifier = pictures[1].read_bytes()
-    config = tiny(pictures, 5 * 24)
+    config = tiny(pictures, 5 * 28)
     train_explainer(config, tmp_path / "one", NullProgress())
-    train_explainer(replace(config, passes=2 * 24 + 23), tmp_path / "two", NullProgress())
+    train_explainer(replace(config, passes=2 * 28 + 27), tmp_path / "two", NullProgress())
     assert read_checkpoint(tmp_path / "two" / "training.pt", "training")["step"] == 2
     train_explainer(config, tmp_path / "two", NullProgress(), resume=True)
     one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
@@ -237,7 +237,7 @@ def test_more_passes_continue_a_run_as_if_undisturbed(
     area = answer(network, scorer, x).area
     odds = network(torch.stack([x, torch.full_like(x, float(x.mean()))])).diff(dim=1)[:, 0]
     torch.testing.assert_close(area.sum(), (odds[0] - odds[1]).detach(), rtol=1e-3, atol=1e-5)
-    assert area.shape == (8, 8) and scorer.passes == 2
+    assert area.shape == (8, 8) and scorer.passes == 3
     flat = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     with pytest.raises(UsageError, match="runs no convolution"):
         answer(flat, Scorer(flat, 0), x)
@@ -246,7 +246,7 @@ def test_more_passes_continue_a_run_as_if_undisturbed(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--passes", "143"), "--passes 143: one update takes 144; give at least that"),
+        (("--passes", "151"), "--passes 151: one update takes 152; give at least that"),
         (("--coalitions", "3"), "give an even number"),
         (("--layer", "blocks.0"), "goes with --teacher grad-cam"),
         (("--size", "8"), "--size: goes with --teacher grad-cam, occlusion; leave one out"),

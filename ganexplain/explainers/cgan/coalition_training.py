@@ -86,7 +86,7 @@ class Teacher:
     def teach(
         self, x: Tensor, coalitions: int, random: np.random.Generator, fast: Model | None = None
     ) -> Lesson:
-        """Return a lesson on inputs (B, *S), by 2 + `coalitions` passes each."""
+        """Return a lesson on inputs (B, *S), by 3 + `coalitions` passes each."""
         network, squares = self.network.network, self.squares
         classes = target_classes(self.network, x, self.target)
         filled = squares.fills(x)

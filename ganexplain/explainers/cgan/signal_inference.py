@@ -13,7 +13,7 @@ from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.methods.learned import LearnedMap
 from ganexplain.attribution.scorer import Scorer
 from ganexplain.config import WIDEST
-from ganexplain.explainers.cgan.signals import network_signals
+from ganexplain.explainers.cgan.signals import POINTS, network_signals
 from ganexplain.explainers.cgan.unet import SignalGenerator
 from ganexplain.files.checkpoints import build_network
 
@@ -31,12 +31,12 @@ class SignalAnswer:
         """Accept every network: its convolutions are checked when one is explained."""
 
     def __call__(self, network: nn.Module, scorer: Scorer, x: torch.Tensor) -> LearnedMap:
-        """Return the map of input x (*S), by two passes and two gradients of the network."""
+        """Return the map of input x (*S), by three passes and gradients of the network."""
         reference = Reference.of_bands(self.generator.mean, self.generator.deviation, x.ndim)
         one = np.zeros(x.shape[-2:], dtype=int)  # the mean is that of the whole input
         filled = fill("mean", x, one, reference)[None]
         signals = network_signals(network, scorer.differentiable_odds, x[None], filled)
-        scorer.passes += 2
+        scorer.passes += POINTS
         with torch.no_grad():
             area = self.generator(x[None], filled, signals)[0]
         return LearnedMap(area, {"teacher": self.teacher, "layer": ""})

@@ -25,7 +25,8 @@ from ganexplain.explainers.cgan.maps import (
 from ganexplain.networks.taps import Tap
 
 LEVELS = 4  # convolutions whose contributions are shown, from the last to the first
-SIDES = 2  # gradients: at the input and at the input without content
+SIDES = 2  # gradients: at the input and halfway to the input without content
+POINTS = SIDES + 1  # inputs of a pass: those two, and the input without content
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Signals:
     """What a generator is shown of a network for inputs (B, *S), and its responses.
 
     `contributions` (B, 2 * LEVELS + 2, H, W) are those of the convolutions, the last one first, and
-    of the input, each with the gradient at the input and with that at the input without content;
-    `cams` (B, LEVELS, H, W) are cumulative Grad-CAM maps; `whole` and `nothing` (B,) are the
+    of the input, each with the gradient at the input and with that halfway to the input without
+    content, where a removal of many squares leads; `cams` (B, LEVELS, H, W) are cumulative Grad-CAM maps; `whole` and `nothing` (B,) are the
     responses to the input and to that without content.
     """
 
@@ -54,25 +55,26 @@ def network_signals(
 ) -> Signals:
     """Return the signals for inputs (B, *S), of which `filled` (B, *S) is without content.
 
-    `response` is a function from inputs (2 B, *S), both one behind another, to responses (2 B,) by
-    a pass of `network`. An input takes two passes and two gradients; raises as gradients_of_pass.
+    `response` is a function from inputs (3 B, *S), all points one behind another, to responses
+    (3 B,) by a pass of `network`. An input takes three passes and gradients; raises as
+    gradients_of_pass.
     """
-    both = torch.cat([x, filled])
-    found = gradients_of_pass(network, response, both)
+    points = torch.cat([x, (x + filled) / 2, filled])
+    found = gradients_of_pass(network, response, points)
     with torch.no_grad():
-        whole, nothing = found.logits.float().chunk(2)
-        maps = torch.stack([*layer_maps(found, both.shape).values()], dim=1)[: len(x)]
+        whole, _, nothing = found.logits.float().chunk(POINTS)
+        maps = torch.stack([*layer_maps(found, points.shape).values()], dim=1)[: len(x)]
         chosen = condition_indices(maps.shape[1], LEVELS)
         cams = accumulate_maps(maps)[:, chosen]
-        return Signals(_contributions(found, both, chosen), cams.float(), whole, nothing)
+        return Signals(_contributions(found, points, chosen), cams.float(), whole, nothing)
 
 
-def _contributions(found: Backward, both: Tensor, chosen: list[int]) -> Tensor:
-    size = (both.shape[-2], both.shape[-1])
+def _contributions(found: Backward, points: Tensor, chosen: list[int]) -> Tensor:
+    size = (points.shape[-2], points.shape[-1])
     deepest_first = list(reversed(found.layers.values()))
     planes = [_of_layer(*deepest_first[number], size) for number in chosen]
-    x, filled = both.chunk(2)
-    for gradient in found.by_input.chunk(2):
+    x, _, filled = points.chunk(POINTS)
+    for gradient in found.by_input.chunk(POINTS)[:SIDES]:
         product = (x - filled) * gradient
         planes.append((product.sum(dim=1) if product.ndim == 4 else product)[:, None])
     return torch.cat(planes, dim=1).float()
@@ -80,9 +82,9 @@ def _contributions(found: Backward, both: Tensor, chosen: list[int]) -> Tensor:
 
 def _of_layer(tap: Tap, gradient: Tensor | None, size: tuple[int, int]) -> Tensor:
     """Return contributions (B, 2, H, W) of a layer, whose sums over the places stay the same."""
-    whole, nothing = tap.value.chunk(2)
+    whole, _, nothing = tap.value.chunk(POINTS)
     gradient = torch.zeros_like(tap.value) if gradient is None else gradient
-    sides = [((whole - nothing) * each).sum(dim=1).float() for each in gradient.chunk(SIDES)]
+    sides = [((whole - nothing) * each).sum(dim=1).float() for each in gradient.chunk(POINTS)[:SIDES]]
     areas = torch.stack(sides, dim=1)
     areas = upright(areas, tap.layer, areas.ndim - 2) if tap.layer else areas
     share = areas.shape[-2] * areas.shape[-1] / (size[0] * size[1])
