@@ -3,9 +3,9 @@
 python tests/benchmarks/learned.py coalitions EXPLAINER CLASSIFIER CORPUS... [--unseen FILE]
 
 EXPLAINER is an explainer.pt of `train-explainer --teacher shapley`. All is measured on excerpts of
-the validation splits. Exact maps are occlusion of 4 x 6 segments in log-odds; errors are mean
-absolute ones of maps scaled to their largest magnitude, with zero at 0.5, as of `--teacher
-occlusion`.
+the validation splits. Exact maps are of 4 x 6 segments in log-odds: occlusion, and Shapley values
+of many coalitions; errors are mean absolute ones of maps scaled to their largest magnitude, with
+zero at 0.5, as of `--teacher occlusion`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from benchmarks.learned_rivals import boosted_trees, features, kernel_shap, mean_map, ridge
 from scipy.stats import wilcoxon
 from torch import Tensor
 
@@ -24,9 +25,8 @@ from ganexplain.attribution.fills import Reference, fill
 from ganexplain.attribution.masking import MaskedInput, subset_score
 from ganexplain.attribution.measures import curves
 from ganexplain.attribution.methods.grad_cam import enlarged, grad_cam
-from ganexplain.attribution.methods.occlusion import occlusion
 from ganexplain.attribution.scorer import Scorer
-from ganexplain.attribution.segments import grid, segment_means
+from ganexplain.attribution.segments import grid
 from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
 from ganexplain.explainers.cgan.coalition_training import Lesson, Teacher
@@ -45,7 +45,6 @@ CPU = torch.device("cpu")
 ROWS, COLUMNS = 4, 6  # the segments of `attribute`
 CHUNK = 8  # excerpts at a time
 FEW = 2  # coalitions of a lesson whose responses are not needed
-FOLDS = 8
 SHUFFLED = 12  # excerpts that networks of shuffled weights are asked about
 
 
@@ -84,106 +83,115 @@ class Material:
 
     def start(self) -> SignalGenerator:
         """The generator as it was before the training."""
-        shape = tuple(self.x.shape[1:])
-        return SignalGenerator(shape, self.generator.unet.tail.in_channels, self.generator.gradient)
+        shape, width = tuple(self.x.shape[1:]), self.generator.unet.tail.in_channels
+        found = SignalGenerator(shape, width, self.generator.gradient)
+        found.mean.copy_(self.generator.mean)
+        found.deviation.copy_(self.generator.deviation)
+        return found
 
     @torch.no_grad()
     def weights(self, generator: SignalGenerator, lesson: Lesson) -> Tensor:
         return self.squares.sums(generator(lesson.x, lesson.filled, lesson.signals))
 
+    def maps(self, generator: SignalGenerator, lessons: list[Lesson]) -> Tensor:
+        return torch.cat([self.weights(generator, each) for each in lessons])
 
-def ridge(material: Material, lessons: list[Lesson], exact: Tensor) -> Tensor:
-    """Maps (N, n) of a ridge regression on the same contributions, each fold by the others."""
-    planes = torch.cat([each.signals.contributions for each in lessons])
-    features = torch.stack([material.squares.sums(p) for p in planes.unbind(1)], dim=2)
-    features = features - features.mean(dim=1, keepdim=True)
-    features = features / features.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-12)
-    wanted = exact - exact.mean(dim=1, keepdim=True)
-    wanted = wanted / wanted.square().mean(dim=1, keepdim=True).sqrt().clamp_min(1e-12)
-    found = torch.zeros_like(exact)
-    for fold in range(FOLDS):
-        out = torch.arange(len(exact)) % FOLDS == fold
-        a, b = features[~out].flatten(0, 1), wanted[~out].flatten()
-        weights = torch.linalg.solve(a.T @ a + 20 * torch.eye(a.shape[1]), a.T @ b)
-        found[out] = features[out] @ weights
-    return found
+    def scorer(self, teacher: Teacher, x: Tensor) -> Scorer:
+        """A scorer of the probability of the predicted class of input x (F, T)."""
+        network = teacher.network.network
+        with torch.no_grad():
+            return Scorer(network, int(network(x[None])[0, 0] > 0), fast=teacher.fast)
+
+    def grad_cams(self, teacher: Teacher) -> Tensor:
+        """Mean Grad-CAM maps (N, n) of the segments."""
+        network, (height, width) = teacher.network.network, self.squares.labels.shape
+        found = [grad_cam(network, self.scorer(teacher, x), x).detach() for x in self.x]
+        return self.squares.sums(enlarged(torch.stack(found), height, width))
 
 
-def kernel_shap(teacher: Teacher, squares: Squares, lesson: Lesson, passes: int) -> Tensor:
-    """Maps (B, n) by weighted least squares of so many coalitions, summing to the difference."""
-    random = np.random.default_rng(0)
-    found = []
-    for number in range(len(lesson.x)):
-        one = lesson.x[number : number + 1]
-        told = teacher.teach(one, passes, random, teacher.fast)
-        z, lost = told.removed[0].double(), told.lost[0].double()
-        inverse = torch.linalg.inv(z.T @ z + 0.5 * torch.eye(squares.count))
-        free, ones = inverse @ z.T @ lost, torch.ones(squares.count, dtype=torch.double)
-        over = (free.sum() - told.signals.difference[0]) / (ones @ inverse @ ones)
-        found.append((free - inverse @ ones * over).float())
-    return torch.stack(found)
+@dataclass(frozen=True)
+class Truth:
+    """Exact maps (N, n): by occlusion, and Shapley values by least squares of many coalitions."""
+
+    occlusion: Tensor
+    shapley: Tensor
+
+    @classmethod
+    def of(cls, teacher: Teacher, lessons: list[Lesson], coalitions: int) -> Truth:
+        """Ask about each segment, and about so many coalitions; prints how sure the latter are."""
+        occluded = torch.cat([teacher.exact(each) for each in lessons])
+        halves = [kernel_shap(teacher, each, coalitions, 2) for each in lessons]
+        first, second = (torch.cat(maps) for maps in zip(*halves, strict=True))
+        agreement = float(map_correlations(first, second).mean())
+        both = (first + second) / 2
+        print(
+            f"\nShapley values of {coalitions} coalitions: halves correlate by {agreement:.3f}; "
+            f"with occlusion {float(map_correlations(both, occluded).mean()):.3f}"
+        )
+        return cls(occluded, both)
 
 
 def error(maps: Tensor, exact: Tensor) -> float:
     """Mean absolute error of maps (N, n) scaled to their largest magnitude."""
-    scaled = (to_signed_range(each[:, None]) for each in (maps, exact))
-    a, b = scaled
+    a, b = (to_signed_range(each[:, None]) for each in (maps, exact))
     return float((a - b).abs().mean())
 
 
-def held_out(material: Material, classifier: Path, passes: int, title: str) -> None:
-    teacher = material.teacher(classifier)
+def against(maps: Tensor, exact: Tensor) -> str:
+    """Error and correlation as two cells of a table."""
+    return f"{error(maps, exact):.3f} | {float(map_correlations(maps, exact).mean()):.3f}"
+
+
+def against_mean(exact: Tensor) -> str:
+    """As `against`, of the mean map of the others, whose scale is right as it is."""
+    mean = mean_map(exact)
+    scaled = to_signed_range(exact[:, None])[:, 0]
+    off = float((scaled - (0.5 + mean / 2)).abs().mean())
+    return f"{off:.3f} | {float(map_correlations(mean, exact).mean()):.3f}"
+
+
+def held_out(
+    material: Material, teacher: Teacher, arguments: argparse.Namespace, title: str
+) -> dict[str, Tensor]:
+    """Print errors and correlations; returns the maps that need no exact ones."""
     lessons = [material.lesson(teacher, x) for x in material.x.split(CHUNK)]
-    exact = torch.cat([teacher.exact(each) for each in lessons])
-    start = material.start()
-    start.mean.copy_(material.generator.mean)
-    start.deviation.copy_(material.generator.deviation)
-    scaled = exact / exact.abs().amax(dim=1, keepdim=True).clamp_min(1e-12)
-    mean = (scaled.sum(dim=0, keepdim=True) - scaled) / (len(scaled) - 1)
-    ways = {
-        "trained": torch.cat([material.weights(material.generator, each) for each in lessons]),
-        "before the training": torch.cat([material.weights(start, each) for each in lessons]),
-        "ridge, of the others' exact maps": ridge(material, lessons, exact),
+    truth = Truth.of(teacher, lessons, arguments.truth)
+    start, few = material.start(), arguments.kernel
+    maps = {
+        "trained, 3 passes": material.maps(material.generator, lessons),
+        "before the training, 3": material.maps(start, lessons),
+        f"KernelSHAP, {few + 1}": torch.cat([kernel_shap(teacher, e, few)[0] for e in lessons]),
+        "occlusion, 25": truth.occlusion,
+        "grad-cam, 1": material.grad_cams(teacher),
     }
-    if passes:
-        maps = [kernel_shap(teacher, material.squares, each, passes) for each in lessons]
-        ways[f"KernelSHAP, {passes + 2} passes"] = torch.cat(maps)
-    fair = float((to_signed_range(scaled[:, None])[:, 0] - (0.5 + mean / 2)).abs().mean())
-    print(f"| {title} | mean map of the others | {fair:.4f} | "
-          f"{float(map_correlations(mean, exact).mean()):.3f} |")  # fmt: skip
-    for name, areas in ways.items():
-        line = f"{error(areas, exact):.4f} | {float(map_correlations(areas, exact).mean()):.3f}"
-        print(f"| {title} | {name} | {line} |", flush=True)
+    print("\n| network | map | occlusion: error | correlation | Shapley: error | correlation |")
+    print("|---|---|---|---|---|---|")
+    exact = truth.occlusion, truth.shapley
+    shown = torch.cat([features(material.squares, each) for each in lessons])
+    rows = {name: [against(area, each) for each in exact] for name, area in maps.items()}
+    rows["ridge, of others' exact maps"] = [against(ridge(shown, each), each) for each in exact]
+    rows["trees, of others' exact maps"] = [
+        against(boosted_trees(shown, each), each) for each in exact
+    ]
+    rows["mean map of the others"] = [against_mean(each) for each in exact]
+    for name, cells in rows.items():
+        print(f"| {title} | {name} | {' | '.join(cells)} |", flush=True)
+    return maps | {f"Shapley, {arguments.truth + 1}": truth.shapley}
 
 
-def faithfulness(material: Material, classifier: Path) -> None:
-    """Deletion and insertion over 4 x 6 segments, in probability, paired with occlusion's."""
-    teacher = material.teacher(classifier)
-    labels = material.squares.labels
-    height, width = labels.shape
-    sizes = np.bincount(labels.ravel())
-    found: dict[str, list[tuple[float, float]]] = {}
+def faithfulness(material: Material, teacher: Teacher, maps: dict[str, Tensor]) -> None:
+    """Deletion and insertion over the segments, in probability, paired with occlusion's."""
+    labels, sizes = material.squares.labels, np.bincount(material.squares.labels.ravel())
+    random = np.random.default_rng(0)
+    ways = maps | {"random": torch.from_numpy(random.random((len(material.x), len(sizes))))}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for number, x in enumerate(material.x):
-        lesson = material.lesson(teacher, x[None])
-        with torch.no_grad():
-            area = material.generator(lesson.x, lesson.filled, lesson.signals)[0]
-            target = int(teacher.network.network(x[None])[0, 0] > 0)
-        network = teacher.network.network
-        scorer = Scorer(network, target, fast=teacher.fast)
         filled = fill("mean", x, labels, material.reference)
-        score = subset_score(MaskedInput(x, labels, filled), scorer)
-        cam = enlarged(grad_cam(network, scorer, x).detach(), height, width).numpy()
-        maps = {
-            "trained, 2 passes": segment_means(labels, area.numpy()),
-            "grad-cam, 1": segment_means(labels, cam),
-            "occlusion, 25": occlusion(score, len(sizes)),
-            "random": np.random.default_rng(number).random(len(sizes)),
-        }
-        for name, weights in maps.items():
-            course = curves(score, weights, sizes)
-            pair = course.deletion_area, course.insertion_area
-            found.setdefault(name, []).append(pair)
-    print("\n| way | deletion | insertion | worse than occlusion: p of deletion, insertion |")
+        score = subset_score(MaskedInput(x, labels, filled), material.scorer(teacher, x))
+        for name, areas in ways.items():
+            course = curves(score, areas[number].numpy(), sizes)
+            found[name].append((course.deletion_area, course.insertion_area))
+    print("\n| way, passes | deletion | insertion | worse than occlusion: p of both |")
     print("|---|---|---|---|")
     usual = np.array(found["occlusion, 25"])
     for name, rows in found.items():
@@ -194,9 +202,9 @@ def faithfulness(material: Material, classifier: Path) -> None:
               f"{p[0]:.3f}, {p[1]:.3f} |", flush=True)  # fmt: skip
 
 
-def kept_when_shuffled(material: Material, classifier: Path) -> None:
+def kept_when_shuffled(material: Material, teacher: Teacher) -> None:
     """Correlations of maps with those of the same network, its weights shuffled."""
-    teacher, x = material.teacher(classifier), material.x[:SHUFFLED]
+    x = material.x[:SHUFFLED]
     before = material.lesson(teacher, x)
     maps = [material.weights(material.generator, before), teacher.exact(before)]
     teacher.fast = teacher.network.network  # the optimised one may have copies of the weights
@@ -216,12 +224,13 @@ def run(words: Sequence[str]) -> None:
     parser.add_argument("corpus", type=Path, nargs="+")
     parser.add_argument("--unseen", type=Path, help="a classifier that had no part in the training")
     parser.add_argument("--inputs", type=int, default=40)
-    parser.add_argument("--kernel", type=int, default=24, help="coalitions of KernelSHAP; 0: none")
+    parser.add_argument("--kernel", type=int, default=24, help="coalitions of KernelSHAP")
+    parser.add_argument("--truth", type=int, default=1000, help="coalitions of the Shapley values")
     arguments = parser.parse_args(words)
     material = Material.read(arguments)
-    print("| network | map | error | correlation |\n|---|---|---|---|")
-    held_out(material, arguments.classifier, arguments.kernel, "its own")
+    teacher = material.teacher(arguments.classifier)
+    maps = held_out(material, teacher, arguments, "its own")
+    faithfulness(material, teacher, maps)
+    kept_when_shuffled(material, teacher)
     if arguments.unseen:
-        held_out(material, arguments.unseen, 0, "unseen")
-    kept_when_shuffled(material, arguments.classifier)
-    faithfulness(material, arguments.classifier)
+        held_out(material, material.teacher(arguments.unseen), arguments, "unseen")
