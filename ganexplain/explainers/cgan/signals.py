@@ -35,8 +35,8 @@ class Signals:
 
     `contributions` (B, 2 * LEVELS + 2, H, W) are those of the convolutions, the last one first, and
     of the input, each with the gradient at the input and with that halfway to the input without
-    content, where a removal of many squares leads; `cams` (B, LEVELS, H, W) are cumulative Grad-CAM maps; `whole` and `nothing` (B,) are the
-    responses to the input and to that without content.
+    content, which is where coalitions are; `cams` (B, LEVELS, H, W) are cumulative Grad-CAM maps;
+    `whole` and `nothing` (B,) are the responses to the input and to that without content.
     """
 
     contributions: Tensor
@@ -84,7 +84,8 @@ def _of_layer(tap: Tap, gradient: Tensor | None, size: tuple[int, int]) -> Tenso
     """Return contributions (B, 2, H, W) of a layer, whose sums over the places stay the same."""
     whole, _, nothing = tap.value.chunk(POINTS)
     gradient = torch.zeros_like(tap.value) if gradient is None else gradient
-    sides = [((whole - nothing) * each).sum(dim=1).float() for each in gradient.chunk(POINTS)[:SIDES]]
+    gradients = gradient.chunk(POINTS)[:SIDES]
+    sides = [((whole - nothing) * each).sum(dim=1).float() for each in gradients]
     areas = torch.stack(sides, dim=1)
     areas = upright(areas, tap.layer, areas.ndim - 2) if tap.layer else areas
     share = areas.shape[-2] * areas.shape[-1] / (size[0] * size[1])
