@@ -34,9 +34,9 @@ TESTS = {
         "tests/ascent/test_engine.py tests/ascent/test_priors.py -k not(explain_writes)",
     "ascent/priors.py": "tests/ascent/test_priors.py -k not(explain_writes)",
     "ascent/langevin.py": "tests/ascent/test_priors.py -k langevin|chain|finite|temperature",
-    "ascent/counterfactual.py":
+    "counterfactuals/crossing.py":
         "tests/stages/test_counterfactual.py -k way|across|reach|sphere|weighs",
-    "ascent/edit.py": "tests/ascent/test_edit.py",
+    "counterfactuals/edit.py": "tests/counterfactuals/test_edit.py",
     "metrics/distances.py": "tests/metrics/test_frechet.py tests/metrics/test_scores.py",
     "metrics/scores.py": "tests/metrics/test_scores.py",
     "metrics/bootstrap.py":

@@ -1,7 +1,7 @@
 """The smallest change of the input that changes the decision, as a map (Wachter et al. 2017).
 
-It is the search of `counterfactual` (`ascent/edit.py`), on the network's input in place of the
-sound: cells of a log-mel excerpt, or pixels of a picture.
+It is the search of `counterfactual` (`counterfactuals/edit.py`), on the network's input in place of
+the sound: cells of a log-mel excerpt, or pixels of a picture.
 """
 
 from __future__ import annotations
