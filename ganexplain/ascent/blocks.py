@@ -21,10 +21,9 @@ from ganexplain.ascent.beyond import search_response
 from ganexplain.ascent.candidate import Found
 from ganexplain.ascent.elites import ELITES
 from ganexplain.ascent.engine import Objective, Trajectories, ascend
-from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.match import MATCH, RealActivations, match_response
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import SearchTask, real_array
+from ganexplain.ascent.search_task import POPULATIONS, SearchTask, real_array
 from ganexplain.ascent.settings import AscentSettings, Starts
 from ganexplain.files.arrays import write_arrays
 from ganexplain.networks.hooks import responses_and_features
@@ -95,7 +94,7 @@ class BlockSearch:
             self.device,
             config.prior,
             config.hysteresis,
-            config.calls if config.search in (EVOLUTION, ELITES) else 0,
+            config.calls if config.search in POPULATIONS else 0,
             config.search == ELITES,
             self.networks.features,
         )

@@ -10,9 +10,8 @@ from torch import nn
 from ganexplain.artifacts.grid import Grid
 from ganexplain.ascent.adaptive_blocks import search_budget
 from ganexplain.ascent.elites import ELITES
-from ganexplain.ascent.evolution import EVOLUTION
 from ganexplain.ascent.search_networks import SearchNetworks
-from ganexplain.ascent.search_task import make_plan
+from ganexplain.ascent.search_task import POPULATIONS, make_plan
 from ganexplain.config import ExplainConfig, RunConfig
 from ganexplain.corpora.interfaces import AnyCorpus
 from ganexplain.pipeline.expected_training import TriedClassifier, TriedGan, length, seconds_of
@@ -91,6 +90,6 @@ def _search(config: ExplainConfig, units: int) -> float:
     """About how many example-iterations the search of the units takes."""
     if config.search == "adaptive":
         return units * min(OF_A_SEARCHED_EXAMPLE * config.examples, search_budget(config))
-    calls = config.calls if config.search in (EVOLUTION, ELITES) else 1
+    calls = config.calls if config.search in POPULATIONS else 1
     searches = 1 if config.search == ELITES else units  # it searches for all at once
     return float(searches * Grid.from_settings(config).rows * max(config.iterations) * calls)
