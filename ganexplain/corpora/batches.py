@@ -244,16 +244,14 @@ class PictureBatches(Batches):
 
 
 @singledispatch
-def batches_for(
-    split: Any, config: TrainClassifierConfig, target_frames: Sequence[int] = (0,)
-) -> Batches:
+def batches_for(split: Any, config: TrainClassifierConfig, target_frames: Sequence[int]) -> Batches:
     """The batches of a training on a split: one function for each kind of split."""
     raise UsageError(f"classifiers are not trained on {split.front_end.plural}")
 
 
 @batches_for.register
 def _of_excerpts(
-    split: Split, config: TrainClassifierConfig, target_frames: Sequence[int] = (0,)
+    split: Split, config: TrainClassifierConfig, target_frames: Sequence[int]
 ) -> Batches:
     folder, rate = cache_directory(config.cache), split.front_end.sample_rate
     altered = split.recordings if alters_sound(config) else ()
@@ -263,7 +261,7 @@ def _of_excerpts(
 
 @batches_for.register
 def _of_pictures(
-    split: ImageSplit, config: TrainClassifierConfig, target_frames: Sequence[int] = (0,)
+    split: ImageSplit, config: TrainClassifierConfig, target_frames: Sequence[int]
 ) -> Batches:
     return PictureBatches(config, split)
 

@@ -88,7 +88,7 @@ def try_classifier(config: TrainClassifierConfig, corpus: AnyCorpus) -> TriedCla
     assert isinstance(split, LabelledSplit)  # other kinds have no architecture
     outputs = output_count(config.outputs, len(corpus.classes))
     training = ClassifierTraining(config, outputs, split, device)
-    batches = batches_for(split, config)
+    batches = batches_for(split, config, training.network.target_frames)
     update = seconds_of(lambda step: training.step(step, batches.make(step)))
     network = freeze_network(to_plain_form(training.network), device)
     evaluation = seconds_of(lambda step: evaluate(network, split, 0.5), times=1)
