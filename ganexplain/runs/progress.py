@@ -71,6 +71,16 @@ class LoggedProgress:
         self._progress.note(message)
 
 
+class NotelessProgress:
+    """A progress like another without its notes, for work that is done again with them."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.start, self.advance = progress.start, progress.advance
+
+    def note(self, message: str) -> None:
+        """The note is not shown."""
+
+
 def note_skipped(progress: Progress, reasons: Iterable[str]) -> None:
     """Note why each of some files is left out; a run lists these notes among its warnings."""
     for reason in reasons:

@@ -36,7 +36,7 @@ from ganexplain.runs.lock import has_run_of
 from ganexplain.runs.machine import pick_device, reserve_cores
 from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.prefetch import Prefetch
-from ganexplain.runs.progress import Progress, note_skipped
+from ganexplain.runs.progress import NotelessProgress, Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
 
@@ -71,7 +71,8 @@ def train_classifier(
     device = pick_device(config.device)
     # Recordings that cannot be used are named before --overwrite deletes anything.
     if overwrite and has_run_of(out, "train-classifier"):
-        _load_splits(corpus, input_spec, config, FeatureWorkers(workers, out, progress))
+        features = FeatureWorkers(workers, out, NotelessProgress(progress))
+        _load_splits(corpus, input_spec, config, features)
     with RunDirectory(out, "train-classifier", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)

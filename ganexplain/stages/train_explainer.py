@@ -30,7 +30,7 @@ from ganexplain.runs.distributed import check_divisible
 from ganexplain.runs.lock import has_run_of
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.precision import with_precision_in_effect
-from ganexplain.runs.progress import Progress, note_skipped
+from ganexplain.runs.progress import NotelessProgress, Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
 
@@ -80,7 +80,8 @@ def train_explainer(
     _check_settings(config, networks, corpus)
     # Recordings that cannot be used are named before --overwrite deletes anything.
     if overwrite and has_run_of(out, "train-explainer"):
-        _load_splits(config, corpus, input_spec, FeatureWorkers(workers, out, progress))
+        features = FeatureWorkers(workers, out, NotelessProgress(progress))
+        _load_splits(config, corpus, input_spec, features)
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)

@@ -37,7 +37,7 @@ from ganexplain.runs.directory import RunDirectory
 from ganexplain.runs.lock import has_run_of
 from ganexplain.runs.machine import pick_device
 from ganexplain.runs.precision import with_precision_in_effect
-from ganexplain.runs.progress import Progress, note_skipped
+from ganexplain.runs.progress import NotelessProgress, Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
 
@@ -82,7 +82,8 @@ def train_gan(
     networks = _named_networks(config, input_spec, device)
     # Recordings that cannot be used are named before --overwrite deletes anything.
     if overwrite and has_run_of(out, "train-gan"):
-        _load_splits(config, corpus, input_spec, FeatureWorkers(workers, out, progress))
+        features = FeatureWorkers(workers, out, NotelessProgress(progress))
+        _load_splits(config, corpus, input_spec, features)
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)

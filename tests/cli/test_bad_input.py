@@ -258,6 +258,17 @@ def test_skipped_files_are_listed_and_the_run_goes_on(
     assert load_classifier(out / "classifier.pt", torch.device("cpu")).classes == ("nosing", "sing")
 
 
+def test_a_run_that_replaces_another_names_each_skipped_file_once(
+    command: Run, jamendo: JamendoFolder, tmp_path: Path
+) -> None:
+    no_signal(jamendo)
+    given = ("train-classifier", jamendo.root, "--out", tmp_path / "out", *TINY)
+    for more in ((), ("--overwrite",)):
+        done = command(*given, "--skip-bad-files", *more)
+        assert done.code == 0 and done.err.count("one.wav: is silent") == 1
+        assert (tmp_path / "out" / "log.txt").read_text().count("one.wav: is silent") == 1
+
+
 def test_skipping_all_of_a_split_stops_the_run(
     command: Run, jamendo: JamendoFolder, tmp_path: Path
 ) -> None:
