@@ -139,7 +139,9 @@ class BlockSearch:
     ) -> dict[str, np.ndarray]:
         """Arrays of a search's results and of its starts (N, Z), with inputs and responses."""
         mel, response, features = self._generated(unit, found.latent)
-        start_mel, start_response, _ = self._generated(unit, starts[None])
+        start_mel, start_response = mel[0, :0], response[0, :0]
+        if len(starts):  # not all networks take an empty batch
+            start_mel, start_response, _ = (v[0] for v in self._generated(unit, starts[None]))
         return self._fixed_outputs(unit, mel, start_mel) | {
             "latent": found.latent,
             "mel": mel,
@@ -148,14 +150,14 @@ class BlockSearch:
             "best_iteration": found.best_iteration,
             "response_trace": found.response_trace,
             "latent_norm_trace": found.latent_norm_trace,
-            "start_mel": start_mel[0],
-            "start_response": start_response[0],
+            "start_mel": start_mel,
+            "start_response": start_response,
         }
 
     def _fixed_outputs(
         self, unit: Unit, mel: np.ndarray, start_mel: np.ndarray
     ) -> dict[str, np.ndarray]:
-        """Fixed outputs of examples (P, R, F, T) and starts (1, N, F, T); empty without any."""
+        """Fixed outputs of examples (P, R, F, T) and starts (N, F, T); empty without any."""
         fixed_outputs, network = self.task.fixed_outputs, self.networks.explained.network
         if not fixed_outputs:
             return {}
@@ -166,7 +168,9 @@ class BlockSearch:
                 found = [respond(part)[:, 1:] for part in rows.split(self.task.batch_size)]
                 return torch.cat(found).cpu().numpy().reshape(*inputs.shape[:2], -1)
 
-            return {"fixed_outputs": outputs(mel), "start_fixed_outputs": outputs(start_mel)[0]}
+            fixed = outputs(mel)
+            of_starts = outputs(start_mel[None])[0] if len(start_mel) else fixed[0, :0]
+            return {"fixed_outputs": fixed, "start_fixed_outputs": of_starts}
 
     def _generated(
         self, unit: Unit, latent: np.ndarray

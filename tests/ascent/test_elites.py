@@ -203,6 +203,15 @@ def test_each_unit_has_a_file_with_what_drives_it(case: Case) -> None:
     assert record["results"]["example_iterations"] == EXAMPLES * ITERATIONS  # of all units
 
 
+def test_several_settings_have_the_starts_once(case: Case) -> None:
+    """Blocks of other settings than the first have no starts, and mixtures no empty batch."""
+    case.explain("run", "--prior-weight", "0.1")
+    for found in case.found("run"):
+        assert found.arrays["response"].shape == (2, EXAMPLES)
+        assert found.arrays["start_response"].shape == (EXAMPLES,)
+        assert len(found.arrays["start_mel"]) == EXAMPLES
+
+
 @pytest.mark.parametrize("share", [0.75, 0.97], ids=["in a search", "in its files"])
 def test_an_interrupted_run_is_resumed_to_the_same_results(case: Case, share: float) -> None:
     case.explain("whole")
