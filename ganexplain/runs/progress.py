@@ -215,12 +215,12 @@ class _Warnings(logging.Handler):
 def forward_warnings(note: Callable[[str], None]) -> Iterator[list[str]]:
     """While open, `note` gets the warnings that are logged by code without a progress.
 
-    Yields all warnings so far, including those of surrounding blocks. In a block of another thread
-    it gets those of that thread, and no other block does.
+    Yields all warnings so far, including those of surrounding blocks of the same thread. In a block
+    of another thread it gets those of that thread, and no other block does.
     """
     handler = _Warnings(note)
     for earlier in LOGGER.handlers:
-        if isinstance(earlier, _Warnings):
+        if isinstance(earlier, _Warnings) and earlier.thread == handler.thread:
             handler.messages += [m for m in earlier.messages if m not in handler.messages]
     LOGGER.addHandler(handler)
     try:

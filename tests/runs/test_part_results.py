@@ -101,6 +101,19 @@ def test_results_notes_and_warnings_come_in_the_order_of_the_parts(
     assert progress.titles == ["squares"] and progress.units == 8
 
 
+def test_a_warning_that_another_thread_had_before_is_new_to_this_one() -> None:
+    def warned() -> tuple[list[str], list[str]]:
+        with forward_warnings(lambda message: None) as found:
+            before = list(found)
+            LOGGER.warning("odd")
+            return before, found
+
+    with forward_warnings(lambda message: None) as outer, ThreadPoolExecutor(1) as pool:
+        LOGGER.warning("odd")
+        assert pool.submit(warned).result() == ([], ["odd"])
+    assert outer == ["odd"]
+
+
 def test_kept_results_are_not_made_again(out: Path) -> None:
     run_of(out, HERE, NullProgress()).results(PARTS[:3], work_of(1.0))
     progress = Counted()
