@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from distributed import Client
 
 ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
 
@@ -30,7 +31,7 @@ class Cluster:
         return f"tcp://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Start what does not run, and wait for the scheduler."""
+        """Start what does not run, and wait until all workers are known to the scheduler."""
         where = ("--host", "127.0.0.1", "--port", str(self.port))
         many = (self.address, "--nworkers", str(self.workers), "--nthreads", "1")
         for name, words in (("scheduler", where), ("worker", many)):
@@ -41,12 +42,8 @@ class Cluster:
                      "--no-dashboard"],
                     env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 )  # fmt: skip
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port)).close()
-                return
-            except OSError:
-                time.sleep(0.1)
+        with Client(self.address, timeout="60s", set_as_default=False) as client:
+            client.wait_for_workers(self.workers, timeout=60)
 
     def worker_processes(self) -> list[int]:
         """The processes that do tasks, which the process of `dask worker` restarts."""
@@ -59,15 +56,19 @@ class Cluster:
             os.kill(process, signal.SIGKILL)
 
     def kill_scheduler(self) -> None:
-        """Kill the scheduler."""
+        """Kill the scheduler, and end the workers, which would end by themselves a little later."""
         self.started["scheduler"].kill()
         self.started["scheduler"].wait()
+        self._end("worker")
 
     def stop(self) -> None:
         """End all processes."""
-        for process in self.started.values():
-            process.terminate()
-            process.wait()
+        for name in self.started:
+            self._end(name)
+
+    def _end(self, name: str) -> None:
+        self.started[name].terminate()
+        self.started[name].wait()
 
 
 def _children(pid: int) -> list[int]:
