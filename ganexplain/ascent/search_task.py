@@ -125,7 +125,8 @@ def without_gradients(config: ExplainConfig, network: nn.Module) -> tuple[Explai
         return config, []
     check_blind(config)
     each = config.calls if config.search in POPULATIONS else 1
-    calls = Grid.from_settings(config).rows * max(config.iterations) * each
+    # The starts are evaluated too.
+    calls = Grid.from_settings(config).rows * (max(config.iterations) * each + 1)
     chosen = f"{black_box.name} is a black box: " if black_box else ""
     whom = "all units together" if config.search == ELITES else "each unit"
     return config, [f"{chosen}--search {config.search}, {calls:,} calls of the network for {whom}"]

@@ -137,7 +137,7 @@ def test_a_black_box_is_searched_with_a_guide_and_resumed(
 ) -> None:
     out, guide = tmp_path / "explain", ("--guide", PRETRAINED / "referee.pt")
     done = run("explain", "--model", model, *WORDS, *guide, "--out", out)
-    noted = "low_and_high is a black box: --search surrogate, 24 calls of the network"
+    noted = "low_and_high is a black box: --search surrogate, 27 calls of the network"
     assert noted in done.err  # 3 examples, 8 iterations
     found = read_explanations(out / "explanations.npz")
     assert found.meta.search == "surrogate"
