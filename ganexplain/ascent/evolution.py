@@ -58,6 +58,7 @@ class Evolution:
         drawn = self.latent[:, None] + self.width[:, None, None] * steps
         points = self.prior.project(torch.cat([self.latent[:, None], drawn], 1).flatten(0, 1))
         found = self._responses(points).view(len(self.latent), -1)
+        self._keep_mean(found[:, 0])
         self._keep_best(found, points.view(*found.shape, -1))
         self.no_gradient &= (found == found[:, :1]).all(dim=1)
         weight = self.weight.repeat_interleave(found.shape[1])
@@ -70,16 +71,22 @@ class Evolution:
     def finish(self) -> Tensor:
         """Evaluate the means and keep the best as `step`, without a step; returns responses."""
         found = self._responses(self.latent)
-        self.best.update(found, self.latent, self.iteration)
+        self._keep_mean(found)
         return found
 
     def kept(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents (R, Z), responses and iterations (R,) of the best so far."""
-        return self.best.latent, self.best.response, self.best.iteration
+        """Latents (R, Z), responses and iterations (R,) of the best before the last population."""
+        return self.kept_so_far
 
     @torch.no_grad()
     def _responses(self, points: Tensor) -> Tensor:
         return torch.cat([self.objective(z) for z in points.split(self.batch_size)])
+
+    def _keep_mean(self, response: Tensor) -> None:
+        """Keep the means where they are the best, as a search that ends here does."""
+        best = self.best
+        best.update(response, self.latent, self.iteration)
+        self.kept_so_far = best.latent, best.response, best.iteration
 
     def _keep_best(self, response: Tensor, points: Tensor) -> None:
         """Keep the best of responses (R, P) at points (R, P, Z), one a search."""

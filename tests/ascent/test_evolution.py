@@ -69,6 +69,14 @@ def test_results_do_not_depend_on_the_batches() -> None:
     np.testing.assert_array_equal(both[1].latent, again.latent)
 
 
+def test_an_earlier_count_has_the_results_of_a_search_that_ends_there() -> None:
+    settings = AscentSettings(calls=6)
+    both = ascend(bowl, starts(3), [5, 20], settings)
+    alone = ascend(bowl, starts(3), [5], settings)
+    for name in ("latent", "response", "best_iteration"):
+        np.testing.assert_array_equal(getattr(both, name)[0], getattr(alone, name)[0])
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_response_that_is_not_finite_is_not_the_best(value: float) -> None:
     def of_the_mean_alone(z: Tensor) -> Tensor:

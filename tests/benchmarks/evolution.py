@@ -90,7 +90,7 @@ def main() -> None:
             counts, calls = sorted(options.iterations or [15, 60]), settings.calls or 1
             found, seconds = search(objective, options, counts, settings)
             for count, response, latent in zip(counts, found.response, found.latent, strict=True):
-                made = calls * count + (1 if count == counts[-1] else calls)  # of z_0 to z_count
+                made = calls * count + 1  # of z_0 to z_count
                 reached, norm = response.mean(), np.linalg.norm(latent, axis=1).mean()
                 gain = (reached - first) / (best - first)
                 print(f"{count} iterations, {made:,} calls an example: {reached:.2f}, ", end="")
