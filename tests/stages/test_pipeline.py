@@ -67,7 +67,9 @@ def test_every_stage_leaves_its_artifact_and_a_record(walk: dict[str, Path]) -> 
     for name, path in walk.items():
         assert path.is_file(), name
         record = json.loads((path.parent / "run.json").read_text())
-        assert record["state"] == "done" and record["libraries"]["torch"] == torch.__version__
+        assert record["state"] == "done"
+        # The wheel for CUDA on PyPI does not name its build, which torch itself does.
+        assert record["libraries"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
         settings = tomllib.loads((path.parent / "config.toml").read_text())
         assert settings
         leftovers = [p.name for p in path.parent.iterdir() if p.name.startswith(".")]
