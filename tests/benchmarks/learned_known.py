@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 from benchmarks.filter_loss_forms import Categories, SeveralMask, category_loss
+from scipy.stats import ttest_rel
 from sklearn.decomposition import MiniBatchNMF
 from torch import Tensor, nn
 from torch.nn import functional
@@ -399,8 +400,25 @@ def of_sae(training: KnownTraining, known: Known, seed: int, steps: int = 1500) 
 FILTERS = {"chance": of_chance, "own": of_own, "nmf": of_nmf, "sae": of_sae}
 
 
+def print_means(measured: Mapping[str, Sequence[Mapping[str, float]]]) -> None:
+    """Print the means of each way over its seeds, and by how much they differ from the own layer's.
+
+    Differences are of the same seed and network, with 95 % intervals by Student's t.
+    """
+    own = measured.get("own", ())
+    for way, seeds in measured.items():
+        for name in seeds[0]:
+            values = [each[name] for each in seeds]
+            text = f"mean of {len(seeds)} seeds, {way}: {name} {np.mean(values):.4f}"
+            if way != "own" and len(own) == len(seeds) > 1:
+                tested = ttest_rel(values, [each[name] for each in own])
+                low, high = tested.confidence_interval()
+                text += f", minus that of own {(low + high) / 2:+.4f} ({low:+.4f} to {high:+.4f})"
+            print(text)
+
+
 def run(words: Sequence[str]) -> None:
-    """Print the figures of each way and seed."""
+    """Print the figures of each way and seed, and the means of the seeds."""
     parser = argparse.ArgumentParser(prog="learned.py known", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--classifier", default="")
@@ -423,6 +441,7 @@ def run(words: Sequence[str]) -> None:
     )
     assert isinstance(train, Split) and isinstance(test, Split)
     known = known_inputs(given.folder, test, 2 * given.every)
+    measured: dict[str, list[dict[str, float]]] = {way: [] for way in given.ways}
     for seed in given.seeds:
         stored = None
         if given.classifier:
@@ -441,5 +460,7 @@ def run(words: Sequence[str]) -> None:
             stored = training.stored
             found = FILTERS.get(way, of_parts)(training, known, seed)
             spent = time.process_time() - started
-            text = ", ".join(f"{k} {v:.4f}" for k, v in figures(found, known).items())
+            measured[way].append(figures(found, known))
+            text = ", ".join(f"{k} {v:.4f}" for k, v in measured[way][-1].items())
             print(f"seed {seed}, {way}: {text}; {spent:.0f} s", flush=True)
+    print_means(measured)
