@@ -10,10 +10,10 @@ from pathlib import Path
 from ganexplain.artifacts.explainer import ExplainerFile, write_explainer
 from ganexplain.artifacts.model_card import ModelCard
 from ganexplain.config import TrainExplainerConfig
-from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.features import FeatureWorkers
 from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
-from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
+from ganexplain.corpora.load import input_spec_for, open_corpus
+from ganexplain.corpora.training_splits import TRAINING_SPLITS, load_training_splits
 from ganexplain.errors import UsageError, check_known
 from ganexplain.explainers.cgan.teachers import target_classes
 from ganexplain.explainers.methods import LEARNED
@@ -33,8 +33,6 @@ from ganexplain.runs.precision import with_precision_in_effect
 from ganexplain.runs.progress import NotelessProgress, Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
-
-SPLITS = ("train", "valid")
 
 
 @dataclass(frozen=True)
@@ -81,13 +79,15 @@ def train_explainer(
     # Recordings that cannot be used are named before --overwrite deletes anything.
     if overwrite and has_run_of(out, "train-explainer"):
         features = FeatureWorkers(workers, out, NotelessProgress(progress))
-        _load_splits(config, corpus, input_spec, features)
+        load_training_splits(config, corpus, input_spec, features)
     with RunDirectory(out, "train-explainer", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
         config = with_precision_in_effect(config, device, progress.note)
         _note_inputs(run, sources, corpus)
-        splits = _load_splits(config, corpus, input_spec, FeatureWorkers(workers, out, progress))
+        splits = load_training_splits(
+            config, corpus, input_spec, FeatureWorkers(workers, out, progress)
+        )
         names = tuple(source.name for source in sources)
         task = Task(
             config, names, networks, splits["train"], splits["valid"], device, out, progress,
@@ -108,7 +108,7 @@ def _note_inputs(run: RunDirectory, sources: Sequence[NetworkSource], corpus: An
     for source in sources:
         for name, file in source.files().items():
             run.used(name if len(sources) == 1 else str(file), file)
-    for name in SPLITS:
+    for name in TRAINING_SPLITS:
         run.used_recordings(name, corpus.split(name))
 
 
@@ -124,18 +124,6 @@ def _describe(
         write_json(path.parent / name, document)
     content = f"A network that explains others ({config.method}): {', '.join(names)}."
     ModelCard(path, content, config, splits, trained.figures).write()
-
-
-def _load_splits(
-    config: TrainExplainerConfig, corpus: AnyCorpus, input_spec: Input, features: FeatureWorkers
-) -> dict[str, AnySplit]:
-    """The splits as inputs of the networks; errors as `load_split`."""
-    cache = cache_directory(config.cache)
-    features.fill(corpus, SPLITS, input_spec, cache)
-    return {
-        name: load_split(corpus, name, input_spec, cache, features.progress, config.skip_bad_files)
-        for name in SPLITS
-    }
 
 
 def _train(

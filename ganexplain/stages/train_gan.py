@@ -13,10 +13,10 @@ from torch import nn
 from ganexplain.artifacts.model_card import ModelCard
 from ganexplain.classifiers.checkpoint import load_classifier
 from ganexplain.config import TrainGanConfig
-from ganexplain.corpora.cache import cache_directory
 from ganexplain.corpora.features import FeatureWorkers
-from ganexplain.corpora.interfaces import AnyCorpus, AnySplit
-from ganexplain.corpora.load import input_spec_for, load_split, open_corpus
+from ganexplain.corpora.interfaces import AnySplit
+from ganexplain.corpora.load import input_spec_for, open_corpus
+from ganexplain.corpora.training_splits import TRAINING_SPLITS, load_training_splits
 from ganexplain.errors import Diverged, UsageError
 from ganexplain.files.atomic import write_bytes
 from ganexplain.files.checkpoints import checkpoint_path
@@ -41,7 +41,6 @@ from ganexplain.runs.progress import NotelessProgress, Progress, note_skipped
 from ganexplain.runs.resume import resumable_steps
 from ganexplain.runs.workers import Workers
 
-SPLITS = ("train", "valid")
 SHEET_COLUMNS, SOUNDS = 8, 5
 
 
@@ -83,15 +82,15 @@ def train_gan(
     # Recordings that cannot be used are named before --overwrite deletes anything.
     if overwrite and has_run_of(out, "train-gan"):
         features = FeatureWorkers(workers, out, NotelessProgress(progress))
-        _load_splits(config, corpus, input_spec, features)
+        load_training_splits(config, corpus, input_spec, features)
     with RunDirectory(out, "train-gan", config, overwrite, resume) as run:
         progress = run.keep_notes(progress)
         note_skipped(progress, corpus.skipped)
         config = with_precision_in_effect(config, device, progress.note)
-        for name in SPLITS:
+        for name in TRAINING_SPLITS:
             run.used_recordings(name, corpus.split(name))
         features = FeatureWorkers(workers, out, progress)
-        splits = _load_splits(config, corpus, input_spec, features)
+        splits = load_training_splits(config, corpus, input_spec, features)
         choice = _prepare(config, splits, device, networks, run)
         _train(config, choice, run, progress)
         gan = _with_encoder(choice, progress)
@@ -109,18 +108,6 @@ def _write_card(path: Path, choice: GeneratorChoice, gan: GanFile, config: Train
     splits = {"train": choice.training.split, "valid": choice.validation.valid}
     words = f"A GAN ({config.loss}, {gan.channels} channels) of step {gan.step}, and an encoder."
     ModelCard(path, words, config, splits, gan.figures).write()
-
-
-def _load_splits(
-    config: TrainGanConfig, corpus: AnyCorpus, input_spec: Input, features: FeatureWorkers
-) -> dict[str, AnySplit]:
-    """The splits as inputs of the GAN; errors as `load_split`."""
-    cache = cache_directory(config.cache)
-    features.fill(corpus, SPLITS, input_spec, cache)
-    return {
-        name: load_split(corpus, name, input_spec, cache, features.progress, config.skip_bad_files)
-        for name in SPLITS
-    }
 
 
 def _prepare(

@@ -673,8 +673,8 @@ def test_a_wrong_setting_of_a_training_is_found_before_any_recording_is_read(
     def read(*_: object) -> None:
         raise AssertionError("a recording was read")
 
-    for module in ("train_gan", "train_classifier", "train_explainer"):
-        monkeypatch.setattr(f"ganexplain.stages.{module}.load_split", read)
+    for module in ("corpora.training_splits", "stages.train_classifier"):
+        monkeypatch.setattr(f"ganexplain.{module}.load_split", read)
     pretrained = ROOT / "sample_data" / "pretrained"
     paths = {"gan": pretrained / "gan.pt", "classifier": pretrained / "classifier.pt"}
     monkeypatch.chdir(tmp_path)
